@@ -16,6 +16,7 @@ from services.application.council_lines import CouncilLine, guest_lines, member_
 from services.application.introduction_view import Introduction, introduction_view
 from services.application.near_misses import near_miss_sentences, other_near_misses
 from services.application.own_answers import OwnAnswer, own_answer
+from services.application.own_groups import OwnGroup, groups_of_plan
 from services.application.possible_acts import possible_acts
 from services.application.responses import ResponseError, Subject, find_subject
 from services.domain.disclosure import (
@@ -37,6 +38,8 @@ CLOSED: Final[Mapping[str, str]] = {
     "dissolved": "This group has ended.",
     "lapsed": "This group has ended.",
 }
+OUT: Final = frozenset({"declined", "left", "lapsed", "withdrawn"})
+"""States of a member that is not in its group any more."""
 WAITS: Final = "The council has ceased to be, and nobody has taken over its plan yet."
 
 
@@ -50,7 +53,8 @@ class GroupView:
 
     `acts`: its possible acts, once it has signed in; `guests`: the plans that it could invite;
     `visible_plans`: the plans of a coalition that the reader may see under present sharing;
-    `framework_prompts`: frameworks to check first; `consent`: that a successor has to agree to its contract.
+    `framework_prompts`: frameworks to check first; `consent`: that a successor has to agree to its contract;
+    `agreed_group`: another group that has formed with the reader's plan in it.
     """
 
     subject: Subject
@@ -76,6 +80,12 @@ class GroupView:
     visible_plans: frozenset[str] = frozenset()
     framework_prompts: tuple[str, ...] = ()
     consent: str | None = None
+    agreed_group: OwnGroup | None = None
+
+    @property
+    def is_out(self) -> bool:
+        """Whether the reader's plan was in the group and is not any more."""
+        return self.own.state in OUT
 
     @property
     def current(self) -> tuple[CouncilLine, ...]:
@@ -112,12 +122,17 @@ async def load_group(
         view = await _coalition(session, authority, subject, today)
     else:
         view = await _pair(session, authority, subject, today)
+    groups = await groups_of_plan(session, subject.plan_id, today)
     given = [row for row in await responses.of_subject(session, subject_id) if row.authority == authority]
     introduced = view.introduction is not None and view.introduction.agreed
     return replace(
         view,
         consent=await _consent(session, subject.plan_id, today) if not view.closed else None,
-        answers=tuple(own_answer(row, given, today, introduced=introduced) for row in reversed(given)),
+        answers=tuple(
+            own_answer(row, given, today, introduced=introduced, open_group=view.status not in CLOSED)
+            for row in reversed(given)
+        ),
+        agreed_group=next((one for one in groups if one.agreed and one.coalition_id != subject_id), None),
         framework_prompts=await _frameworks(session, view, frameworks) if frameworks and not view.closed else (),
     )
 
@@ -202,7 +217,7 @@ async def _inviter(session: AsyncSession, invitation: CoalitionInvitation, lines
 def _why_closed(state: CoalitionState, own: CouncilLine, others: Sequence[CouncilLine]) -> str | None:
     if state.status in CLOSED:
         return f"{CLOSED[state.status]} {state.ended_because or ''}".strip()
-    if own.state in ("declined", "left", "lapsed", "withdrawn"):
+    if own.state in OUT:
         return "Your council is not in this group any more."
     return WAITS if others and all(line.waits for line in others) else None
 
@@ -234,6 +249,7 @@ async def _pair(session: AsyncSession, authority: str, subject: Subject, today: 
         reasons=state.reasons if theirs.title is not None and theirs_too else (),
         answers=(),
         together_from=state.common_window.earliest if state.common_window else None,
+        decide_by=state.decide_by,
         near_misses=near_miss_sentences(state, authority, today) if not partner.waits else (),
         introduction=introduction_view(state, *said, today) if not partner.waits else None,
         acts=("invite",) if theirs.title is not None and theirs_too and ended is None and not partner.waits else (),

@@ -27,8 +27,13 @@ class OwnAnswer:
     can_undo: bool
 
 
-def own_answer(row: ResponseRow, given: Sequence[ResponseRow], today: date, *, introduced: bool) -> OwnAnswer:
-    """Describe one answer among all that the authority has given about the group."""
+def own_answer(
+    row: ResponseRow, given: Sequence[ResponseRow], today: date, *, introduced: bool, open_group: bool
+) -> OwnAnswer:
+    """Describe one answer among all that the authority has given about the group.
+
+    `open_group`: neither has the tender notice come out, nor has the group ended.
+    """
     latest = not any(
         later.received_at > row.received_at and responses.stands(later) and later.kind not in _NO_ANSWERS
         for later in given
@@ -36,7 +41,7 @@ def own_answer(row: ResponseRow, given: Sequence[ResponseRow], today: date, *, i
     # An introduction can't be taken back: both have seen each other's plan.
     final = _FINAL | {"introduced"} if introduced else _FINAL
     recorded = responses.stands(row) and row.kind not in final
-    in_time = today <= row.received_on + timedelta(days=UNDO_DAYS)
+    in_time = open_group and today <= row.received_on + timedelta(days=UNDO_DAYS)
     return OwnAnswer(
         response_id=row.response_id,
         kind=row.kind,

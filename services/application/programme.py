@@ -13,6 +13,7 @@ from services.application.csv_table import Columns, Line, Problem
 from services.domain.programme.records import Signatory, status_on
 from services.domain.programme.report import Measure, build_scene, measure_all, measure_sharing
 from services.domain.programme.shares import PlanHistory, build_histories, stale
+from services.domain.reorganisation import full_name_on
 from services.store import programme as store
 from services.store.authorities import AuthorityUpdate
 
@@ -110,7 +111,7 @@ def report_csv(found: Sequence[Measure], as_of: date) -> str:
 
 def report_page(found: Sequence[Measure], as_of: date, authority: str | None) -> list[str]:
     """The report as one page of text: the sections in the first column, and each number with its definition."""
-    whose = f" of {display_name(authority)}" if authority else ""
+    whose = f" of {full_name_on(authority, as_of)}" if authority else ""
     lines = [f"Programme report{whose} as of {format_date(as_of)}"]
     section = ""
     for one in found:

@@ -99,21 +99,7 @@ def to_json(view: RouteView) -> dict[str, Any]:
         "plan_id": view.plan_id,
         "chosen": view.record.chosen,
         "missing": list(view.record.missing),
-        "steps": [
-            {
-                "step": one.step,
-                "outcome": one.outcome,
-                "asked_at": one.asked_at.isoformat(),
-                "by": one.by,
-                "authority": one.authority,
-                "recorded_on": one.recorded_on.isoformat(),
-                "candidates": list(one.candidates),
-                "reason": one.reason,
-                "note": one.note,
-                "coalition_id": one.coalition_id,
-            }
-            for one in view.record.entries
-        ],
+        "steps": [one.as_json() for one in view.record.entries],
         "frameworks": view.check.line if view.check else None,
         "coalitions": [row.coalition_id for row in view.coalitions],
     }

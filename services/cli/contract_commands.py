@@ -15,6 +15,7 @@ from events.contracts import ContractPublished
 from events.signing import SignatureError
 from services.application.contracts import CONTRACT_EVENTS
 from services.cli.database import with_snapshot
+from services.cli.days import DAY, read_day
 from services.cli.producing import (
     DRY_RUN,
     JSON,
@@ -59,7 +60,9 @@ def publish(
     open_to: Annotated[Tier, typer.Option(help="Who may see a register's contracts.")] = Tier.PUBLIC,
     open_from: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="The day from which they may see them; default: the day in the file."),
+        typer.Option(
+            parser=read_day, metavar=DAY, help="The day from which they may see them; default: the day in the file."
+        ),
     ] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,

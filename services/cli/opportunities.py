@@ -14,6 +14,7 @@ from events.fields import canonical_authority, canonical_plan_id
 from services.application import explain as explaining
 from services.application.explain import ExplainError
 from services.cli.database import with_snapshot
+from services.cli.days import DAY, read_day
 from services.cli.terminal import plain, print_count, print_rows
 from services.platform.clock import today
 from services.platform.settings import settings
@@ -85,7 +86,8 @@ def explain(
         str | None, typer.Argument(help="Another plan's id; without it, the plan's best partners.")
     ] = None,
     as_of: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day to assess on (YYYY-MM-DD); default: today.")
+        datetime | None,
+        typer.Option(parser=read_day, metavar=DAY, help="Day to assess on (YYYY-MM-DD); default: today."),
     ] = None,
     limit: Annotated[
         int, typer.Option(min=1, max=100, help="Without a partner: maximum number of partners shown.")

@@ -15,6 +15,7 @@ from events.signing import SignatureError
 from services.application import responses as use
 from services.application.responses import ResponseError
 from services.cli.database import with_snapshot
+from services.cli.days import DAY, read_day
 from services.cli.producing import load_key
 from services.cli.terminal import plain
 from services.platform.settings import settings
@@ -54,7 +55,7 @@ def answer(
         str | None, typer.Option(help="With other-dates: the dates, such as 2027-09-01/2027-12-31.")
     ] = None,
     remind_on: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="With later: the day to ask again.")
+        datetime | None, typer.Option(parser=read_day, metavar=DAY, help="With later: the day to ask again.")
     ] = None,
     party: Annotated[str | None, PARTY] = None,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,

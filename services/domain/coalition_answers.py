@@ -201,7 +201,7 @@ def decline(coalition: Coalition, plan_id: str, kind: AnswerKind | None = None) 
 
 
 def leave(coalition: Coalition, plan_id: str) -> Coalition:
-    """Takes out a member that had accepted. It may leave even after the tender notice."""
+    """Takes out a member that had accepted. It may leave at any time, also after the tender notice."""
     member = _current_member(coalition, plan_id)
     if not coalition.is_living:
         raise _ended(coalition)
@@ -250,12 +250,22 @@ def move_reply_by(coalition: Coalition, plan_id: str, due: date) -> Coalition:
 
 def undo(coalition: Coalition, before: Member, answered_on: date, today: date) -> Coalition:
     """Takes back a member's last answer. `before`: the member as it was."""
+    _require_before_notice(coalition, before.plan_id)
     _require_open(coalition)
     require_undoable(answered_on, today)
     undone = replace_member(coalition, before)
     if undone.status is CoalitionStatus.FORMED and len(undone.accepted) < 2:
         undone = replace(undone, status=CoalitionStatus.INVITING)
     return settle(undone)
+
+
+def _require_before_notice(coalition: Coalition, plan_id: str) -> None:
+    if coalition.status is not CoalitionStatus.FROZEN:
+        return
+    is_named = plan_id in {member.plan_id for member in coalition.accepted}
+    because = "the tender notice is out and names your council" if is_named else "the tender notice is out"
+    remedy = "contact the lead, or leave the group" if is_named else "contact the lead"
+    raise AnswerRefusedError(RefusalReason.CLOSED, f"{because}, so this answer can no longer be taken back: {remedy}")
 
 
 def require_undoable(answered_on: date, today: date) -> None:

@@ -35,7 +35,7 @@ from events.responses import ResponseAnswered, ResponseInvited, ResponseMembersh
 from events.topics import CONTRACTS, PLANS, RESPONSES
 from services.application.contracts import CONTRACT_EVENTS
 from services.application.responses import RESPONSE_EVENTS
-from services.coalitions.benchmark_requests import sweep_requests
+from services.coalitions.benchmark_requests import random_id, sweep_requests
 from services.coalitions.response_handler import ResponseHandler
 from services.ingest.event_publisher import plan_event
 from services.local_stack.child_process import LOOPBACK
@@ -316,8 +316,9 @@ async def _compare(made: Arena) -> list[str]:
     url = _url(made, COPY)
     engine = make_engine(url)
     handler = ResponseHandler(make_sessions(engine), made.settings, producer=None)  # type: ignore[arg-type]
-    # Decisions came later than the requests that they are about.
-    await sweep_requests(make_sessions(engine), AS_OF)
+    # Decisions came later than the requests that they are about. Their random ids are those that the answers name.
+    ids = dict(await asyncio.to_thread(made.sql, "SELECT plan_id, request_id FROM benchmark_requests"))
+    await sweep_requests(make_sessions(engine), AS_OF, new_id=lambda plan_id: ids.get(plan_id) or random_id(plan_id))
     for record in records:
         await handler.handle([record])
     standing = make_engine(_url(made, "jointly"))

@@ -171,6 +171,8 @@ async def test_formed_frozen_and_awarded_are_told_to_all_but_the_actor(line: Lin
     formed = {authority: [s for s in subjects if "formed" in s] for authority, subjects in line.subjects().items()}
     assert {authority: len(subjects) for authority, subjects in formed.items()} == {LEEDS: 1, BRADFORD: 1, KIRKLEES: 0}
     assert "You go to market together with Bradford and Kirklees. Leeds leads." in body(line.to(LEEDS)[0])
+    assert "You can leave at any time, and need give no reason." in body(line.to(LEEDS)[0])
+    assert "After the tender notice, ask the lead to amend it: it names your council." in body(line.to(LEEDS)[0])
     await line.harness.publish(plan(LEEDS, 2, stage="tendering"))
     await line.deliver()
     await line.harness.publish(award(LEEDS))

@@ -69,6 +69,15 @@ async def test_an_authority_is_asked_about_stale_plans_once_a_month(line: Line) 
     ]
 
 
+async def test_one_authority_is_looked_up_alone(line: Line) -> None:
+    day = line.notifier.now.date()
+    async with transaction(line.harness.sessions) as session:
+        assert {LEEDS, BRADFORD, KIRKLEES} <= set(await plan_confirmations.to_ask(session, day))
+        assert await plan_confirmations.to_ask(session, day, LEEDS) == [LEEDS]
+        await choose(session, LEEDS, EmailChoice.NO_QUESTIONS, None, day)
+        assert await plan_confirmations.to_ask(session, day, LEEDS) == []
+
+
 async def test_what_is_confirmed_before_sending_is_not_asked(line: Line) -> None:
     assert await ask_confirmations(line.notifier.dispatch()) == 1
     await line.harness.matcher.handle([line.harness.record(plan(LEEDS, 2))])

@@ -42,7 +42,9 @@ async def test_an_act_is_receipted_once_with_how_to_take_it_back(line: Line) -> 
     (mail,) = receipts(line, BRADFORD)
     ((response_id,),) = await line.harness.rows(f"SELECT response_id FROM responses WHERE authority = '{BRADFORD}'")
     assert mail["Subject"] == "Replacement of the HR and payroll system: noted, you are in"
-    assert f"To take this back: reply \u201cundo {response_id}\u201d by 3 December 2026." in body(mail)
+    assert f"To take this back: reply \u201cundo {response_id}\u201d by 3 December 2026, or before the tender" in body(
+        mail
+    )
     assert "Your plan: Replacement of the HR and payroll system (HR-1)" in body(mail)
     assert "in your authority's name: you are in." in body(mail)
     assert "undo" in body(mail, "html")

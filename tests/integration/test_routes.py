@@ -119,6 +119,18 @@ def test_what_is_recorded_for_a_coalition_shows_for_its_members(jointly: Command
     assert "2. Coalition under a framework: chosen (scope)." in printed
     assert "of Leeds City Council" in printed
     assert coalition_id in printed
+    shown = jointly("coalition", "show", coalition_id)[1]
+    assert "  Coalition under a framework: Leeds, chosen (scope).\n" in shown
+    assert "  Framework: Leeds, looked at, does not suit (scope).\n" in shown
+    routes = json.loads(jointly("coalition", "show", coalition_id, "--json")[1])["routes"]
+    assert [(one["step"], one["authority"], one["coalition_id"]) for one in routes] == [
+        ("framework", LEEDS, coalition_id),
+        ("framework-coalition", LEEDS, coalition_id),
+    ]
+    play(lambda harness: harness.matcher.handle([harness.record(plan(LEEDS, 2, sharing="match_only"))]))
+    assert json.loads(jointly("coalition", "show", coalition_id, "--json")[1])["routes"] == [], (
+        "no longer shared openly"
+    )
 
 
 def test_what_does_not_count_is_refused(play: Any) -> None:

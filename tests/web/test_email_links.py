@@ -93,7 +93,10 @@ async def test_a_receipt_leads_to_the_page_that_takes_the_answer_back(line: Line
     (mail,) = line.receipts(BRADFORD)
     for part in ("plain", "html"):
         text = mail.get_body((part,)).get_content()
-        assert "To take this back: use the link by 3 December 2026." in text
+        assert (
+            "To take this back: use the link by 3 December 2026, or before the tender notice is out if that is earlier."
+            in text
+        )
         assert "undo" not in text
     (address,) = links(mail, "g")
     pages = WebHarness(line.harness, client)

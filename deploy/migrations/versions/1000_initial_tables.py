@@ -497,6 +497,7 @@ def upgrade() -> None:
         sa.Column("state", postgresql.JSONB(), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("request_id"),
+        sa.UniqueConstraint("plan_id", "current_end", name="benchmark_requests_once"),
     )
     op.create_index("ix_benchmark_requests_plan_id", "benchmark_requests", ["plan_id"])
     op.create_index("ix_benchmark_requests_authority", "benchmark_requests", ["authority"])

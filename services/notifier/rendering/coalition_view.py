@@ -167,7 +167,8 @@ def _actions(state: CoalitionState, kind: NoticeKind) -> tuple[str, ...]:
         case NoticeKind.FORMED:
             return (
                 "Once your authority has decided: reply \u201ccommit\u201d.",
-                "To leave: reply \u201cleave\u201d. You can until the tender notice is out, and it needs no reason.",
+                "To leave: reply \u201cleave\u201d. You can leave at any time, and need give no reason.",
+                "After the tender notice, ask the lead to amend it: it names your council.",
             )
         case NoticeKind.FROZEN:
             return ("Close your own plan for this need once the contract is awarded.",)

@@ -87,7 +87,7 @@ def receipt_letter(
     need = (sanitise(title, 120) or plan) if plan else "Your answer"
     own = f"{sanitise(title, 120)} ({plan})" if title else plan
     way = "use the link" if on_page else f"reply \u201cundo {act.response_id}\u201d"
-    undo = f"To take this back: {way} by {format_date(undo_by)}."
+    undo = f"To take this back: {way} by {format_date(undo_by)}{_until_notice(act)}."
     return CoalitionLetter(
         authority=authority,
         name=sanitise(name, 80),
@@ -109,6 +109,12 @@ def receipt_letter(
         coalition_id=act.subject_id,
         reference=f"{act.subject.capitalize()}: {act.subject_id}",
     )
+
+
+def _until_notice(act: Act) -> str:
+    """The end of the time to take back an act in a coalition; a document can be taken back whenever."""
+    bound = act.subject == "coalition" and act.kind not in ("route", "document")
+    return ", or before the tender notice is out if that is earlier" if bound else ""
 
 
 def _opening(act: Act, noted: str, party: str) -> str:

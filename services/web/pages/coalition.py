@@ -23,6 +23,7 @@ from services.web import answer_texts as texts
 from services.web.access import Reader, Session, group_of
 from services.web.act_texts import ACTS
 from services.web.forms import MAX_TEXT, Form, read_form
+from services.web.group_heading import group_heading
 from services.web.pages.route import route_values
 from services.web.parts import today_of
 from services.web.sending import outcome_of, response_id_of, send_response
@@ -49,6 +50,7 @@ async def show(request: Request, session: Session, council: Council, subject: st
         section="home",
         reader=reader,
         group=group,
+        heading=group_heading(group),
         history=await load_history(session, group),
         texts=texts,
         acts=ACTS,

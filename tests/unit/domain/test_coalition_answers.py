@@ -56,6 +56,12 @@ def _with_hull_proposed() -> Coalition:
     return revise(formed(), suggestion(LEEDS, BRADFORD, KIRKLEES, HULL))
 
 
+def _undo_yes_of_bradford(coalition: Coalition) -> Coalition:
+    before = inviting().member(BRADFORD)
+    assert before is not None
+    return undo(coalition, before, INVITED_ON, INVITED_ON)
+
+
 @pytest.mark.parametrize(
     ("make", "act", "status", "plan_id", "state"),
     [
@@ -153,6 +159,8 @@ def test_what_an_authority_does(
         (frozen, lambda c: join(c, HULL, "E06000010", INVITED_ON), R.CLOSED, "tender notice is out"),
         (frozen, lambda c: answer(c, BRADFORD, AnswerKind.INTERESTED), R.CLOSED, "tender notice is out"),
         (frozen, lambda c: invite(c, LEEDS, InvitationRequest((HULL,)), INVITED_ON), R.CLOSED, "tender notice is out"),
+        (frozen, _undo_yes_of_bradford, R.CLOSED, "names your council, .* contact the lead, or leave the group"),
+        (lambda: leave(frozen(), BRADFORD), _undo_yes_of_bradford, R.CLOSED, "taken back: contact the lead$"),
         (lambda: ended(S.LAPSED), lambda c: accept(c, BRADFORD, INVITED_ON), R.CLOSED, "has ended. It is over."),
         (lambda: ended(S.AWARDED), lambda c: leave(c, BRADFORD), R.CLOSED, "has ended"),
         (lambda: ended(S.DISSOLVED), lambda c: commit(c, BRADFORD), R.CLOSED, "has ended"),
