@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.audit import Act, AuditAction, Channel
-from services.store import audit_log, authorities, benchmark_notices, plan_confirmations
+from services.store import audit_log, authorities, benchmark_notices, coalition_notices, plan_confirmations
 from services.store.addressees import addressee, written_to
 from services.store.authorities import AuthorityUpdate, Mutes, SaveResult
 
@@ -27,6 +27,7 @@ class EmailChoice(StrEnum):
     STOP = "stop"
     NO_QUESTIONS = "no-questions"
     NO_PRICES = "no-prices"
+    NO_GROUPS = "no-groups"
 
 
 SENTENCES: Final[Mapping[EmailChoice, str]] = {
@@ -37,11 +38,13 @@ SENTENCES: Final[Mapping[EmailChoice, str]] = {
     EmailChoice.STOP: "You get no emails about matches any more.",
     EmailChoice.NO_QUESTIONS: "Nobody asks you whether your plans are still true.",
     EmailChoice.NO_PRICES: "You get no emails about prices and extensions.",
+    EmailChoice.NO_GROUPS: "You get no emails about groups, and no invitations.",
 }
 _SWITCHES: Final[Mapping[str, str]] = {
     "digest": "digest",
     plan_confirmations.PURPOSE: "confirmations",
     benchmark_notices.PURPOSE: "benchmarks",
+    coalition_notices.PURPOSE: "coalitions",
 }
 """The field that stops a kind of email; `immediate` stops every other kind."""
 
@@ -55,11 +58,16 @@ class EmailsNow:
     digest: bool
     confirmations: bool
     benchmarks: bool
+    coalitions: bool
     paused_until: date | None
 
     def sentence(self, today: date) -> str:
         """Describes the choice in words."""
-        others = ((EmailChoice.NO_QUESTIONS, self.confirmations), (EmailChoice.NO_PRICES, self.benchmarks))
+        others = (
+            (EmailChoice.NO_QUESTIONS, self.confirmations),
+            (EmailChoice.NO_PRICES, self.benchmarks),
+            (EmailChoice.NO_GROUPS, self.coalitions),
+        )
         return " ".join([self._about_matches(today), *(SENTENCES[choice] for choice, wanted in others if not wanted)])
 
     def _about_matches(self, today: date) -> str:
@@ -77,7 +85,15 @@ async def current(session: AsyncSession, authority: str, today: date) -> EmailsN
     row = await addressee(session, authority, today)
     if row is None or row.mailbox is None:
         return None
-    return EmailsNow(row.mailbox, row.immediate, row.digest, row.confirmations, row.benchmarks, row.paused_until)
+    return EmailsNow(
+        mailbox=row.mailbox,
+        immediate=row.immediate,
+        digest=row.digest,
+        confirmations=row.confirmations,
+        benchmarks=row.benchmarks,
+        coalitions=row.coalitions,
+        paused_until=row.paused_until,
+    )
 
 
 async def choose(
@@ -127,7 +143,8 @@ async def _write(
 def _fields(choice: EmailChoice, today: date) -> Mapping[str, Any]:
     match choice:
         case EmailChoice.ALL:
-            return {"immediate": True, "digest": True, "confirmations": True, "benchmarks": True, "paused_until": None}
+            kinds = ("immediate", "digest", *_SWITCHES.values())
+            return {**dict.fromkeys(kinds, True), "paused_until": None}
         case EmailChoice.PAUSE_MONTH:
             return {"paused_until": today + timedelta(days=30)}
         case EmailChoice.PAUSE_QUARTER:
@@ -138,5 +155,7 @@ def _fields(choice: EmailChoice, today: date) -> Mapping[str, Any]:
             return {"confirmations": False}
         case EmailChoice.NO_PRICES:
             return {"benchmarks": False}
+        case EmailChoice.NO_GROUPS:
+            return {"coalitions": False}
         case EmailChoice.STOP:
             return {"immediate": False, "digest": False}

@@ -64,7 +64,7 @@ def list_(
 ) -> None:
     """List the coalitions, the latest change first."""
     code = canonical_authority(authority) if authority else None
-    found = with_snapshot(lambda session: use.listed(session, code, ended=ended, limit=limit))
+    found = with_snapshot(lambda session: use.listed(session, code, ended=ended, limit=limit), authority=code)
     if as_json:
         for state in found:
             typer.echo(state.model_dump_json())
@@ -194,8 +194,14 @@ def dates(
     dry_run: Annotated[bool, DRY_RUN] = False,
 ) -> None:
     """Give the other members more time to reply. Only the lead may move the deadline, and only to a later day."""
-    code = canonical_authority(authority)
-    payload = respond(ResponseDates, coalition, code, {"reply_by": reply_by.date()})
+    code, day = canonical_authority(authority), reply_by.date()
+    try:
+        invitation = with_snapshot(lambda session: use.find(session, coalition)).invitation
+    except CoalitionError as error:
+        stop(str(error), REFUSED)
+    if invitation is not None and day <= invitation.reply_by:
+        stop(f"--reply-by: the members have until {format_date(invitation.reply_by)}; give a later day", REFUSED)
+    payload = respond(ResponseDates, coalition, code, {"reply_by": day})
     Sending(signing_key_file, own_topic, dry_run).send([payload])
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -40,7 +41,7 @@ from services.ingest.contracts import (
     read_notice_contracts,
     read_register_contracts,
 )
-from services.ingest.entries import Options, Rejected
+from services.ingest.entries import Options, Rejected, Skipped
 from services.ingest.formats import FormatError
 from services.ingest.register.column_mapping import BUILT_IN, MappingError, load_mapping
 from services.platform.clock import today
@@ -81,6 +82,9 @@ def publish(
     payloads = [entry.payload for entry in entries if isinstance(entry, ContractEntry)]
     for entry in rejected:
         say(console, ", ".join(part for part in (entry.file, entry.where, entry.field) if part) + f": {entry.reason}")
+    if not as_json:
+        for reason, count in Counter(entry.reason for entry in entries if isinstance(entry, Skipped)).items():
+            say(console, f"{count} skipped: {reason}")
     if dry_run:
         for payload in payloads:
             typer.echo(payload.model_dump_json())
@@ -128,7 +132,7 @@ def list_(
 ) -> None:
     """List the contracts that are shared, with the day on which each tier may see them: for operators."""
     code = check_authority(authority)
-    rows = with_snapshot(lambda session: store.published(session, code))
+    rows = with_snapshot(lambda session: store.published(session, code), authority=code)
     found = [ContractPublished.model_validate(row.payload) for row in rows]
     if as_json:
         for contract in found:

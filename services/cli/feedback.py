@@ -39,7 +39,7 @@ def _read(path: Path) -> list[ResponsePayload]:
     try:
         found = list(read_jsonl(path))
     except OSError as error:
-        raise PlanFileError(f"cannot read {path}: {error}") from error
+        raise PlanFileError(f"{path} can't be read: {error.strerror}") from error
     for one in found:
         if isinstance(one, ResponseError):
             raise PlanFileError(f"{path}, {one}")

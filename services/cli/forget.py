@@ -11,13 +11,13 @@ from aiokafka.errors import KafkaError
 
 from events.fields import AUTHORITY_PATTERN, PLAN_ID_PATTERN
 from matching.policy import Policy
-from services.cli.blanking import blank_letters, count_letters
+from services.cli import blanking
 from services.cli.database import with_database
 from services.cli.terminal import plain
-from services.matcher.erasure import ErasedContent, plans_of
+from services.matcher.erasure import ErasedContent, forget_invitations, plans_of
 from services.matcher.erasure import erase as forget_plan
-from services.platform.settings import Settings, settings
-from services.store import audit_names, authorities, contracts, mailbox_changes, plan_drafts, saved_searches
+from services.platform.settings import settings
+from services.store import audit_names, authorities, contracts, mailbox_changes, plan_drafts, responses, saved_searches
 from services.store.database import Sessions, transaction
 
 FAILED: Final = 1
@@ -54,11 +54,12 @@ def forget(
 
     async def work(sessions: Sessions) -> Done:
         if yes:
-            return await _forget(using, sessions, policy, subject)
+            erased, shared = await forget_stored(sessions, policy, subject)
+            return Done(erased, await blanking.blank_letters(using, subject), shared)
         async with transaction(sessions) as session:
             found = ErasedContent(plans=len(await plans_of(session, subject)))
             shared = await contracts.count_of(session, subject)
-        return Done(found, await count_letters(using, subject), shared)
+        return Done(found, await blanking.count_letters(using, subject), shared)
 
     try:
         done = with_database(work)
@@ -82,7 +83,8 @@ def forget(
     )
 
 
-async def _forget(using: Settings, sessions: Sessions, policy: Policy, subject: str) -> Done:
+async def forget_stored(sessions: Sessions, policy: Policy, subject: str) -> tuple[ErasedContent, int]:
+    """Forget what the database holds; return the counts, and the number of contracts."""
     async with transaction(sessions) as session:
         plan_ids, shared = await plans_of(session, subject), 0
         if ":" not in subject:
@@ -92,10 +94,14 @@ async def _forget(using: Settings, sessions: Sessions, policy: Policy, subject: 
             await audit_names.erase_authority(session, subject)
             await plan_drafts.forget(session, subject)
             await saved_searches.forget(session, subject)
+            await responses.forget(session, subject)
+        await blanking.drop_waiting(session, subject)
+    if ":" not in subject:
+        await forget_invitations(sessions, subject)
     total = ErasedContent()
     for plan_id in plan_ids:
         total += await forget_plan(sessions, policy, plan_id)
-    return Done(total, await blank_letters(using, subject), shared)
+    return total, shared
 
 
 def _stop(sentence: str, code: int) -> NoReturn:

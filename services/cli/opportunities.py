@@ -59,7 +59,7 @@ def opportunities(
         introduced = await introductions.agreed(session, [row.opportunity_id for row in rows]) if code else ()
         return [explaining.redact_for_now(row, stored, code, introduced) for row in rows]
 
-    found = with_snapshot(read)
+    found = with_snapshot(read, authority=code)
     if as_json:
         for payload in found:
             typer.echo(json.dumps(payload))

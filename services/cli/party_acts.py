@@ -96,7 +96,7 @@ def delegations(
     """List delegations, ended ones too: the party, the authority, the scope and the days."""
     day = today(settings().as_of)
     whose, whom = (canonical_authority(code) if code else None for code in (authority, party))
-    found = with_snapshot(lambda session: store.listed(session, authority=whose, party=whom))
+    found = with_snapshot(lambda session: store.listed(session, authority=whose, party=whom), authority=whose)
     for one in found:
         may = f"may {one.scope}" if one.is_valid_on(day) else "may not act"
         days = f"{format_date(one.starts_on)} to {format_date(one.until)}"

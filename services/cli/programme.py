@@ -52,7 +52,7 @@ def programme(
     async def read(session: AsyncSession) -> list[Measure]:
         return await use.measures(session, day, authority=code, rate=parts)
 
-    found = with_snapshot(read)
+    found = with_snapshot(read, authority=code)
     if form is Format.JSON:
         typer.echo(json.dumps(use.report_json(found, day)))
     elif form is Format.CSV:

@@ -9,6 +9,7 @@ from services.domain.links import LinkMaker
 from services.notifier.rendering.coalition_view import CoalitionLetter
 from services.notifier.rendering.mail_view import EmailView
 from services.notifier.rendering.opportunity_view import OpportunityView
+from services.store import coalition_notices
 from services.store.authorities import Authority
 
 
@@ -38,7 +39,8 @@ class PageLinks:
 
     def in_coalition_letter(self, letter: CoalitionLetter) -> CoalitionLetter:
         """Adds a link to the letter's coalition."""
-        return replace(letter, answer_link=self._answer(letter.coalition_id), stop_link=self.stop("immediate"))
+        stop_link = self.stop(coalition_notices.PURPOSE)
+        return replace(letter, answer_link=self._answer(letter.coalition_id), stop_link=stop_link)
 
     def confirm(self) -> str:
         """The page on which the authority says which of its plans are still true."""

@@ -37,7 +37,7 @@ class Authority(SQLModel, table=True):
 
     `immediate` and `digest` switch the two kinds of email about matches on and off. `confirmations` switches the one
     that asks whether plans are still true, last sent on `confirmation_asked_on`. `benchmarks` switches those about
-    prices and extensions. `paused_until` withholds all email until that day.
+    prices and extensions, `coalitions` those about groups. `paused_until` withholds all email until that day.
     """
 
     __tablename__ = "authorities"
@@ -50,6 +50,7 @@ class Authority(SQLModel, table=True):
     digest: bool = Field(default=True)
     confirmations: bool = Field(default=True)
     benchmarks: bool = Field(default=True)
+    coalitions: bool = Field(default=True)
     confirmation_asked_on: date | None = Field(default=None)
     paused_until: date | None = Field(default=None)
     signed_on: date | None = Field(default=None)

@@ -160,6 +160,24 @@ async def forget_plan(session: AsyncSession, plan_id: str) -> None:
     await session.execute(_FORGET, {"plan_id": plan_id, "unseen": _UNSEEN})
 
 
+_FORGET_INVITATIONS: Final = text(
+    "WITH blanked AS (UPDATE coalitions SET state = jsonb_set(state, '{invitation}',"
+    "  state -> 'invitation' || jsonb_build_object('scope', '', 'route', ''))"
+    " WHERE concat(state #>> '{invitation,scope}', state #>> '{invitation,route}') <> ''"
+    "  AND (:subject IN (state #>> '{invitation,by}', state #>> '{invitation,convened_by}')"
+    "   OR state #>> '{invitation,convened_by}' IS NOT NULL AND coalition_id IN"
+    "    (SELECT coalition_id FROM coalition_members WHERE plan_id = :subject))"
+    " RETURNING coalition_id)"
+    " UPDATE coalition_members SET plan_revision = :unseen WHERE coalition_id IN (SELECT coalition_id FROM blanked)"
+)
+
+
+async def forget_invitations(session: AsyncSession, subject: str) -> None:
+    """Delete the words of invitations for a plan or by a party, and mark their coalitions, so that the coalitions
+    process rewrites them. The caller holds the lock of coalitions."""
+    await session.execute(_FORGET_INVITATIONS, {"subject": subject, "unseen": _UNSEEN})
+
+
 async def says_forgotten(session: AsyncSession, coalition_id: str) -> bool:
     """Return whether a coalition's messages may still hold forgotten content of a member's plan."""
     found = await session.execute(

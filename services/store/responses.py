@@ -221,13 +221,14 @@ _FORGET: Final = text(
     " || CASE WHEN kind = 'document' THEN jsonb_build_object('title', CAST(:blank AS text), 'url', CAST(:url AS text))"
     " ELSE '{}' END,"
     " undone_by = CASE WHEN kind = 'document' THEN coalesce(undone_by, :blank) ELSE undone_by END"
-    " WHERE plan_id = :plan_id"
+    " WHERE plan_id = :subject OR kind = 'convened'"
+    " AND (authority = :subject OR jsonb_exists(payload -> 'plan_ids', :subject))"
 )
 
 
-async def forget_plan(session: AsyncSession, plan_id: str) -> None:
-    """Delete what people wrote in responses for the plan, and take its documents back. Decisions stay."""
-    await session.execute(_FORGET, {"plan_id": plan_id, "blank": FORGOTTEN, "url": FORGOTTEN_URL})
+async def forget(session: AsyncSession, subject: str) -> None:
+    """Delete what people wrote in responses for a plan, or what a party wrote; take documents back. Decisions stay."""
+    await session.execute(_FORGET, {"subject": subject, "blank": FORGOTTEN, "url": FORGOTTEN_URL})
 
 
 async def put_verdicts(session: AsyncSession, verdicts: Sequence[PairVerdict]) -> None:

@@ -221,7 +221,13 @@ FAULTS: Final = (
     Fault(
         "a feed that loses a notice, then is away", ("FeedIncomplete", "FeedSilent"), lossy_feed, patience_seconds=420
     ),
-    Fault("a session that holds the coalitions' lock", ("CoalitionsNotSwept",), held_coalitions, patience_seconds=900),
+    Fault(
+        "a session that holds the coalitions' lock",
+        ("CoalitionsNotSwept",),
+        held_coalitions,
+        patience_seconds=900,
+        seconds=690,  # As shipped, the alert waits ten minutes: the fault lasts until that has passed too.
+    ),
     Fault("a session that holds the generation", ("PlansPending",), hung_session),
     Fault(
         "PostgreSQL stopped",

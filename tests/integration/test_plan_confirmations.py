@@ -91,7 +91,7 @@ async def test_the_question_has_a_switch_of_its_own(line: Line) -> None:
     assert "https://jointly.example/still/" in body(mail)
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     async with transaction(line.harness.sessions) as session:
-        now = await stop_kind(session, LEEDS, plan_confirmations.PURPOSE)
+        now = await stop_kind(session, LEEDS, plan_confirmations.PURPOSE, line.notifier.now.date())
     assert now is not None
     assert (now.immediate, now.digest, now.confirmations) == (True, True, False)
     line.notifier.later(days=60)

@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.Boolean(), nullable=False),
         sa.Column("confirmations", sa.Boolean(), nullable=False),
         sa.Column("benchmarks", sa.Boolean(), nullable=False),
+        sa.Column("coalitions", sa.Boolean(), nullable=False),
         sa.Column("confirmation_asked_on", sa.Date(), nullable=True),
         sa.Column("paused_until", sa.Date(), nullable=True),
         sa.Column("signed_on", sa.Date(), nullable=True),

@@ -29,6 +29,7 @@ CHOICES: Final[Mapping[str, str]] = {
     EmailChoice.STOP: "Stop emails about matches",
     EmailChoice.NO_QUESTIONS: "Stop asking whether our plans are still true",
     EmailChoice.NO_PRICES: "Stop emails about prices and extensions",
+    EmailChoice.NO_GROUPS: "Stop emails about groups, invitations too",
 }
 RECEIPT: Final = """\
 {sentence}
