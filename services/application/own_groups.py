@@ -26,10 +26,11 @@ class OwnGroup:
 async def groups_of_plan(session: AsyncSession, plan_id: str, today: date) -> list[OwnGroup]:
     """The groups that have not ended and that the plan is in or can still be in, oldest first."""
     found = [row.coalition for row in await coalitions.living_with(session, [plan_id])]
-    return [_own_group(one, plan_id, today) for one in found if one.member(plan_id) in one.current]
+    return [to_own_group(one, plan_id, today) for one in found if one.member(plan_id) in one.current]
 
 
-def _own_group(coalition: Coalition, plan_id: str, today: date) -> OwnGroup:
+def to_own_group(coalition: Coalition, plan_id: str, today: date) -> OwnGroup:
+    """A coalition as the group of one of its plans."""
     formed = coalition.status in _AGREED
     members = coalition.accepted if formed else coalition.current
     others = [one.authority for one in members if one.plan_id != plan_id and not waits_for_person(one.authority, today)]

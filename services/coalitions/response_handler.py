@@ -106,7 +106,7 @@ class ResponseHandler:
                 content_hash=content,
                 outcome=outcome,
                 detail=str(refused) if refused else None,
-                member_before=effect.member_before,
+                change=effect.change,
                 about=list(effect.about) or None,
                 asked=list(effect.asked) if effect.reply_by else None,
                 reply_by=effect.reply_by,

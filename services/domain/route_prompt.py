@@ -9,7 +9,7 @@ from services.domain.route import CoalitionRoutes, RouteEntry
 
 STEP_NAMES: Final = {
     RouteStep.FRAMEWORK: "Framework",
-    RouteStep.FRAMEWORK_COALITION: "Coalition under a framework",
+    RouteStep.FRAMEWORK_COALITION: "Joint further competition under a framework",
     RouteStep.COALITION: "Coalition of its own",
     RouteStep.NEW: "New contract",
 }

@@ -39,7 +39,7 @@ Checked before: two frameworks looked at
 
 Routes before a tender:
 - Framework: Leeds, looked at, does not suit (scope).
-- Still to consider, if you like: coalition under a framework. Nothing depends on it.
+- Still to consider, if you like: joint further competition under a framework. Nothing depends on it.
 
   Council        Plan                                      Value         Tender
   Kirklees       Replacement of the HR and payroll system  £1.2 million  Jul-Sep 2027

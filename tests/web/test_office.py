@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -16,6 +16,7 @@ from services.domain.parties import PartyKind
 from services.local_stack.mail_sink import MailSink
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import transaction
+from services.store.opportunities import Opportunity
 from tests.support.coalitions import AS_OF, BRADFORD, KIRKLEES, LEEDS, pair_fields, plan, plan_id
 from tests.support.parties import OFFICE, OFFICE_NAME, register_party, since
 from tests.support.successions import in_effect
@@ -161,6 +162,20 @@ async def test_a_pair_that_a_council_calls_not_the_same_thing_is_not_shown(web: 
     assert "Pairs" in (await web.client.get("/convene")).text
     await web.processes.respond(ResponseAnswered(**pair_fields(LEEDS, BRADFORD, 900), answer="not-the-same"))
     assert "Pairs" not in (await web.client.get("/convene")).text
+
+
+async def test_a_pair_is_listed_up_to_its_day_to_decide(web: WebHarness, mailbox: MailSink) -> None:
+    await web.processes.publish(plan(LEEDS), plan(BRADFORD))
+    await register_party(web.processes.sessions, since(AS_OF, LEEDS, BRADFORD), mailbox="office@gb-x-office.example")
+    await web.sign_in(OFFICE, mailbox)
+    pair = opportunity_id(plan_id(LEEDS), plan_id(BRADFORD))
+    for decide_by, shown in ((AS_OF, True), (AS_OF - timedelta(days=1), False)):
+        async with transaction(web.processes.sessions) as session:
+            row = await session.get(Opportunity, pair)
+            assert row is not None
+            row.payload = {**row.payload, "decide_by": decide_by.isoformat()}
+        assert ("Pairs" in (await web.client.get("/convene")).text) == shown
+        assert ((await web.client.get(f"/convene/{pair}")).status_code == 200) == shown
 
 
 async def test_the_best_pairs_are_listed_behind_those_that_are_left_out(

@@ -50,6 +50,7 @@ async def report(request: Request, account: Account) -> Response:
         "sections": [(name, list(measures)) for name, measures in groupby(found, lambda one: one.section)],
         "whose": full_name_on(asked.authority, asked.day) if asked.authority else "",
         "show": use.show_value,
+        "show_unit": use.show_unit,
         "page_errors": bool(asked.form.errors),
     }
     status = 400 if asked.form.errors else 200

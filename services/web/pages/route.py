@@ -18,7 +18,7 @@ from services.application import routes as use
 from services.application.group_view import GroupView
 from services.application.responses import ResponseError
 from services.application.routes import RouteError, RouteView
-from services.domain.coalition_answers import UNDO_DAYS
+from services.domain.coalition_undo import UNDO_DAYS
 from services.domain.framework_prompt import check_first
 from services.domain.reorganisation import name_on
 from services.domain.route import STEPS, CoalitionRoutes, RouteEntry

@@ -68,6 +68,6 @@ def test_a_coalition_has_the_last_word_of_each_member() -> None:
     names = {"E06000014": "York", "E08000035": "Leeds"}
     assert route_lines(found, names) == ("Framework: York, looked at, does not suit; Leeds, not looked at.",)
     assert consider_line(found) == (
-        "Still to consider, if you like: coalition under a framework. Nothing depends on it."
+        "Still to consider, if you like: joint further competition under a framework. Nothing depends on it."
     )
     assert consider_line(build_coalition_routes([_entry(FRAMEWORK, CHOSEN)])) is None
