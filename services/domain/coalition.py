@@ -162,7 +162,7 @@ class Coalition:
 
     def names(self, plan_id: str) -> bool:
         """Whether the plan is or was a member, or is proposed."""
-        return any(one.plan_id == plan_id for one in (*self.members, *self.proposals))
+        return self.member(plan_id) is not None or any(one.plan_id == plan_id for one in self.proposals)
 
     def in_state(self, *states: MemberState) -> tuple[Member, ...]:
         """The members in one of these states."""
