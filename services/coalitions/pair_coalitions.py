@@ -13,7 +13,7 @@ from services.domain.coalition import Coalition, suggest
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
 from services.domain.disclosure import is_open
 from services.domain.ids import pair_coalition_id
-from services.domain.opportunity import OpportunityStatus
+from services.domain.opportunity_status import OpportunityStatus
 from services.store import coalitions as store
 from services.store import plan_fits, plans
 from services.store.opportunities import Opportunity
