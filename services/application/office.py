@@ -13,7 +13,7 @@ from matching.features import kin_of
 from services.application.council_lines import CouncilLine, describe, member_line, other_line
 from services.domain.coalition import MIN_MEMBERS, CoalitionStatus, MemberState
 from services.domain.disclosure import is_open, plan_facts, shown_to_party
-from services.domain.opportunity import OpportunityStatus
+from services.domain.opportunity_status import OpportunityStatus
 from services.domain.parties import Party
 from services.domain.reorganisation import waits_for_person
 from services.store import coalitions, opportunities, plans, responses
