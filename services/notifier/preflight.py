@@ -29,7 +29,7 @@ from services.notifier.delivery_results import close_unsent
 from services.notifier.page_links import PageLinks
 from services.notifier.partner_names import UNNAMED, names_of
 from services.notifier.rendering import email_message, mail_view
-from services.notifier.rendering.need_block import SuggestedGroup
+from services.notifier.rendering.need_council import SuggestedGroup
 from services.notifier.rendering.opportunity_view import OpportunityView, contact_for, opportunity_view
 from services.notifier.rendering.search_section import SearchSection
 from services.platform import clock, metrics

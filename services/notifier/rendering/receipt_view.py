@@ -103,7 +103,7 @@ def receipt_letter(
         route="",
         actions=(
             FINAL.get(act.kind, undo if can_undo else _CLOSED),
-            "If nobody of yours did this, reply and say so at once.",
+            "If nobody at your council did this, reply and tell us at once.",
         ),
         explanation="",
         contact=None,
@@ -124,8 +124,8 @@ def _opening(act: Act, noted: str, party: str) -> str:
     if act.kind == "delegated":
         scope, until = act.payload["scope"], date.fromisoformat(act.payload["until"])
         if scope is None:
-            return f"We noted on {on}: {party} may not act for your authority any more."
-        return f"We noted on {on}: {party} may act for your authority until {format_date(until)}: {SCOPES[scope]}."
+            return f"On {on} we recorded: {party} may no longer act for your council."
+        return f"On {on} we recorded: {party} may act for your council until {format_date(until)}: {SCOPES[scope]}."
     if party:
-        return f"We noted on {on} what {party} said in your authority's name, by your delegation: {noted}."
-    return f"We noted on {on} in your authority's name: {noted}."
+        return f"On {on} we recorded what {party} said for your council, by your delegation: {noted}."
+    return f"On {on} we recorded this for your council: {noted}."

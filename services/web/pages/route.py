@@ -115,7 +115,7 @@ async def route_values(session: AsyncSession, group: GroupView, day: date) -> di
     return {
         "names": _names(group, routes, day),
         "routes": routes.by_step,
-        "consider": consider_line(routes),
+        "consider": consider_line(routes, inviter_checked=bool(group.route)),
         **_FORM,
         "response_id": str(uuid4()),
     }
@@ -129,7 +129,7 @@ async def lines_for_group(session: AsyncSession, group: GroupView, day: date) ->
     if group.subject.kind != "coalition" or group.closed or not group.own.state:
         return ()
     routes = await _routes(session, group)
-    return route_prompts(routes, _names(group, routes, day))
+    return route_prompts(routes, _names(group, routes, day), inviter_checked=bool(group.route))
 
 
 async def _routes(session: AsyncSession, group: GroupView) -> CoalitionRoutes:
