@@ -149,6 +149,28 @@ ANSWER_MUTANTS: Final = (
         ["tests/unit/domain/test_introduction.py"],
     ),
     Mutant(
+        "answers: a stranger told of a coalition",
+        [
+            Edit(
+                "services/coalitions/response_rules.py",
+                "    if row is None or not row.coalition.names(payload.plan_id):\n",
+                "    if row is None:\n",
+            )
+        ],
+        [f"{COALITIONS}::test_a_stranger_learns_nothing_of_a_coalition"],
+    ),
+    Mutant(
+        "answers: an id used up by another council",
+        [
+            Edit(
+                "services/coalitions/response_handler.py",
+                "responses.load(session, payload.speaker, payload.response_id)",
+                "responses.given_for(session, payload.authority, payload.response_id, payload.speaker)",
+            )
+        ],
+        ["tests/integration/test_party_acts.py::test_nobody_uses_up_an_id_of_another_s_answers"],
+    ),
+    Mutant(
         "answers: an own act told",
         [
             Edit(
