@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 MAX_REVISION: Final = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
@@ -23,6 +24,12 @@ _CASELESS = re.compile(r"[a-z]\d{8}|gb-(?:ppon|gss|lae|coh|chc|sc|nic|ukprn|nhs|
 """Lists whose identifiers are in upper case: the Office for National Statistics, and public lists of organisations."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def require_own_id(name: str, identifier: str, authority: str) -> None:
+    """Require that an identifier begins with its event's authority. `name` is the field, for the error."""
+    if identifier.split(":", 1)[0] != authority:
+        raise PydanticCustomError(FOREIGN_PLAN_ERROR, f"{name} must start with the event's authority and a colon")
 
 
 def _plain_text(text: str) -> str:

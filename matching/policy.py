@@ -3,7 +3,7 @@
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -60,9 +60,9 @@ class SpecificationRules:
     body_share: float = _within(0, 10)
     code_trust: float = _within(1, 1e6)
     division_trust: float = _within(1, 1e6)
-    weak: float = _within(0, 1)
-    most_title_words: int = _within(1, 500, 25)
-    most_divisions: int = _within(1, 50, 12)
+    min_specification: float = _within(0, 1)
+    max_title_words: int = _within(1, 500, 25)
+    max_cpv_divisions: int = _within(1, 50, 12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class RegionRules:
     adjacent: float = _within(0, 1)
     nation: float = _within(0, 1)
     uk: float = _within(0, 1)
-    local_from: float = _within(0, 1)
+    local_threshold: float = _within(0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,8 @@ class ValueRules:
     """Rules for the plans' values, in pounds sterling."""
 
     floor: float = _within(0, 1e12)
-    low: float = _within(0, 1)
-    full: float = _within(1, 1e13)
+    at_floor: float = _within(0, 1)
+    full_at: float = _within(1, 1e13)
     unknown: float = _within(0, 1)
     disparity: float = _within(0, 1)
     token: float = _within(0, 1e6, 100.0)
@@ -302,8 +302,3 @@ def _value(hint: Any, value: Any, bounds: Mapping[str, float], source: str, key:
 
 
 _WORDS = {float: "number", int: "whole number", str: "text", bool: "true or false"}
-
-
-def with_changes(policy: Policy, **changes: Any) -> Policy:
-    """A copy with other values and a version marked as changed by hand; for experiments and tests."""
-    return replace(policy, version=f"{policy.version}*", **changes)

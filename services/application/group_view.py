@@ -15,7 +15,7 @@ from events.opportunities import OpportunityState
 from services.application.council_lines import CouncilLine, guest_lines, member_line, own_line, partner_line
 from services.application.introduction_view import Introduction, introduction_view
 from services.application.near_misses import near_miss_sentences, other_near_misses
-from services.application.own_answers import OwnAnswer, own_answer
+from services.application.own_answers import OwnAnswer, Standing, own_answer
 from services.application.own_groups import OwnGroup, groups_of_plan
 from services.application.possible_acts import possible_acts
 from services.application.responses import ResponseError, Subject, find_subject
@@ -118,8 +118,9 @@ async def load_group(
         subject = await find_subject(session, subject_id, authority)
     except ResponseError as error:
         raise NoGroupError(str(error)) from None
-    if subject.kind == "coalition":
-        view = await _coalition(session, authority, subject, today)
+    standing = await _standing(session, subject) if subject.kind == "coalition" else None
+    if standing is not None:
+        view = await _coalition(session, authority, subject, standing, today)
     else:
         view = await _pair(session, authority, subject, today)
     groups = await groups_of_plan(session, subject.plan_id, today)
@@ -128,13 +129,17 @@ async def load_group(
     return replace(
         view,
         consent=await _consent(session, subject.plan_id, today) if not view.closed else None,
-        answers=tuple(
-            own_answer(row, given, today, introduced=introduced, open_group=view.status not in CLOSED)
-            for row in reversed(given)
-        ),
+        answers=tuple(own_answer(row, given, today, standing, introduced=introduced) for row in reversed(given)),
         agreed_group=next((one for one in groups if one.agreed and one.coalition_id != subject_id), None),
         framework_prompts=await _frameworks(session, view, frameworks) if frameworks and not view.closed else (),
     )
+
+
+async def _standing(session: AsyncSession, subject: Subject) -> Standing:
+    row = await coalitions.load(session, subject.subject_id)
+    assert row is not None
+    concerned = {subject.plan_id, *(member.plan_id for member in row.coalition.members)}
+    return Standing(row.coalition, await coalitions.load_bars(session, concerned, subject.subject_id))
 
 
 async def _consent(session: AsyncSession, plan_id: str, today: date) -> str | None:
@@ -157,7 +162,9 @@ async def _frameworks(session: AsyncSession, view: GroupView, frameworks: Framew
     return framework_prompts(usable.get(own, {}), {name: usable.get(key, {}) for key, name in seen.items()})
 
 
-async def _coalition(session: AsyncSession, authority: str, subject: Subject, today: date) -> GroupView:
+async def _coalition(
+    session: AsyncSession, authority: str, subject: Subject, standing: Standing, today: date
+) -> GroupView:
     row = await coalitions.load(session, subject.subject_id)
     assert row is not None
     state = CoalitionState.model_validate(row.payload)
@@ -174,7 +181,6 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
         stored.get(subject.plan_id), authority, subject.plan_id, state.common_window
     )
     invitation = state.invitation
-    elsewhere = await coalitions.is_elsewhere(session, subject.plan_id, subject.subject_id)
     # A party's own words are of no council's plan.
     said = invitation is not None and invitation.by in {None, subject.plan_id, *shown}
     inviter = await _inviter(session, invitation, lines) if invitation else None
@@ -198,7 +204,7 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
             for one in state.proposals
             if one.plan_id in shown and not waits_for_person(one.authority, today)
         ),
-        acts=possible_acts(row.coalition, subject.plan_id, authority, today, elsewhere=elsewhere),
+        acts=possible_acts(standing.coalition, subject.plan_id, authority, today, standing.bars),
         near_misses=await other_near_misses(session, authority, subject.plan_id, {one.plan_id for one in lines}, today),
         guests=guest_lines(state, lines, shown - {subject.plan_id}, today),
         closed=_why_closed(state, own, [line for line in lines if line is not own]),
@@ -237,6 +243,7 @@ async def _pair(session: AsyncSession, authority: str, subject: Subject, today: 
     theirs_too = facts[-1] if len(facts) == 2 and all(facts) else None
     own = own_line(stored.get(subject.plan_id), authority, subject.plan_id, mine.tender_window)
     partner = partner_line(theirs, theirs_too, today)
+    formed = await coalitions.elsewhere(session, [subject.plan_id], subject.subject_id)
     ended = f"This match no longer holds. {' '.join(state.reasons)}" if state.status != "active" else None
     closed = ended if theirs_too or ended is None else "This match no longer holds."
     return GroupView(
@@ -252,6 +259,6 @@ async def _pair(session: AsyncSession, authority: str, subject: Subject, today: 
         decide_by=state.decide_by,
         near_misses=near_miss_sentences(state, authority, today) if not partner.waits else (),
         introduction=introduction_view(state, *said, today) if not partner.waits else None,
-        acts=("invite",) if theirs.title is not None and theirs_too and ended is None and not partner.waits else (),
+        acts=("invite",) if theirs.title is not None and theirs_too and not (ended or formed or partner.waits) else (),
         closed=closed or (WAITS if partner.waits else None),
     )

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 import typer
@@ -64,7 +64,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            # Nobody reads what is still buffered: Python would complain about it at exit.
+            # Nobody reads the rest of the buffer. Python would complain about it at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(int(ExitCode.CLOSED_PIPE)) from None
         except Exception as error:
@@ -84,6 +84,12 @@ def problem_of(error: BaseException) -> Problem:
         "and report what it prints",
         ExitCode.INTERNAL,
     )
+
+
+def fail(sentence: str, code: int) -> NoReturn:
+    """End the command with a sentence on standard error and an exit code."""
+    print(plain(sentence), file=sys.stderr)  # noqa: T201
+    raise typer.Exit(code)
 
 
 def detail(error: BaseException) -> str:
@@ -122,11 +128,11 @@ def _settings(error: BaseException) -> Problem | None:
 def _own(error: BaseException) -> Problem | None:
     """Use the message of our own exceptions. They are matched by name, because their modules load slowly."""
     names = {kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith(("services.", "matching."))}
-    code = next((code for name, code in _OWN.items() if name in names), None)
+    code = next((code for name, code in OWN_ERRORS.items() if name in names), None)
     return None if code is None else Problem(plain(str(error), 2000), code)
 
 
-_OWN: Final = {
+OWN_ERRORS: Final = {
     "TopicsError": ExitCode.BROKER,
     "SchemaError": ExitCode.SCHEMA,
     "WrongGenerationError": ExitCode.SCHEMA,
@@ -137,7 +143,7 @@ _OWN: Final = {
     "EmbeddingError": ExitCode.USAGE,
     "PlanFileError": ExitCode.USAGE,
     "DrillError": ExitCode.USAGE,
-    "PartError": ExitCode.REFUSED,
+    "ComponentError": ExitCode.REFUSED,
     "UnknownAuthorityError": ExitCode.REFUSED,
 }
 

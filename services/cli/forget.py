@@ -2,9 +2,8 @@
 
 import json
 import re
-import sys
 from dataclasses import asdict, dataclass
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
 from aiokafka.errors import KafkaError
@@ -13,6 +12,7 @@ from events.fields import AUTHORITY_PATTERN, PLAN_ID_PATTERN
 from matching.policy import Policy
 from services.cli import blanking
 from services.cli.database import with_database
+from services.cli.errors import fail
 from services.cli.terminal import plain
 from services.matcher.erasure import ErasedContent, forget_invitations, plans_of
 from services.matcher.erasure import erase as forget_plan
@@ -47,7 +47,7 @@ def forget(
     nothing was tried.
     """
     if not re.fullmatch(PLAN_ID_PATTERN if ":" in subject else AUTHORITY_PATTERN, subject):
-        _stop(f"'{plain(subject, 120)}' is neither a plan's id nor an authority's code", USAGE)
+        fail(f"'{plain(subject, 120)}' is neither a plan's id nor an authority's code", USAGE)
     using = settings()
     policy = Policy.load(using.policy_file)
     using.need_kafka()
@@ -64,9 +64,9 @@ def forget(
     try:
         done = with_database(work)
     except KafkaError as error:
-        _stop(f"the dead letters are not blanked: {type(error).__name__} {error}. Run it again", FAILED)
+        fail(f"the dead letters are not blanked: {type(error).__name__} {error}. Run it again", FAILED)
     if not yes:
-        _stop(
+        fail(
             f"{done.database.plans} plans, {done.contracts} contracts and {done.dead_letters} dead letters would be "
             "forgotten; add --yes to do it. "
             "It can't be undone",
@@ -102,8 +102,3 @@ async def forget_stored(sessions: Sessions, policy: Policy, subject: str) -> tup
     for plan_id in plan_ids:
         total += await forget_plan(sessions, policy, plan_id)
     return total, shared
-
-
-def _stop(sentence: str, code: int) -> NoReturn:
-    print(plain(sentence), file=sys.stderr)  # noqa: T201
-    raise typer.Exit(code)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +15,7 @@ from services.application import explain as explaining
 from services.application.explain import ExplainError
 from services.cli.database import with_snapshot
 from services.cli.days import DAY, read_day
+from services.cli.errors import fail
 from services.cli.terminal import plain, print_count, print_rows
 from services.platform.clock import today
 from services.platform.settings import settings
@@ -109,7 +110,7 @@ def explain(
     try:
         warning, said = with_snapshot(read)
     except ExplainError as error:
-        _stop(str(error), NOT_FOUND)
+        fail(str(error), NOT_FOUND)
     if warning:
         print(warning, file=sys.stderr)  # noqa: T201
     if as_json:
@@ -194,8 +195,3 @@ def _seen(value: Any) -> str:
             return between.join(_seen(one) for one in value) or "none"
         case _:
             return plain(str(value))
-
-
-def _stop(sentence: str, code: int) -> NoReturn:
-    print(plain(sentence), file=sys.stderr)  # noqa: T201
-    raise typer.Exit(code)

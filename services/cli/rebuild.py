@@ -6,12 +6,13 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final
 
 import typer
 
 from services.cli.database import with_database
 from services.cli.days import DAY, read_day
+from services.cli.errors import fail
 from services.cli.lazy_encoder import embed_missing
 from services.cli.terminal import plain
 from services.domain.materiality import HYSTERESIS_POINTS
@@ -90,7 +91,7 @@ def reassess(
     """Move the database to this policy, these statistics and this model. The preview shows the changes and
     notifications."""
     if yes and preview:
-        _stop("choose --preview or --yes", FAULT)
+        fail("choose --preview or --yes", FAULT)
     logs.setup("reassess", "WARNING")
     if yes:
         left = with_database(
@@ -248,8 +249,3 @@ _KINDS: Final = {
     ChangeKind.SCORE: "changed score only: no notification",
     ChangeKind.DETAIL: "changed in detail only (reasons, generation): no notification",
 }
-
-
-def _stop(sentence: str, code: int) -> NoReturn:
-    print(plain(sentence), file=sys.stderr)  # noqa: T201
-    raise typer.Exit(code)

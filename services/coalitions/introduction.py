@@ -36,11 +36,14 @@ async def answer(
         )
     own, other = await introductions.sides(session, opportunity, payload.authority)
     said = IntroductionAnswer(payload.agrees)
+    before = {"answer": own.answer, "on": own.on.isoformat() if own.on else None}
+    if said is IntroductionAnswer.YES and is_agreed(own, other):
+        return before  # both were told, and a later day for one yes would end what both agreed to
     again = later_day(moment.today, payload.remind_on) if said is IntroductionAnswer.LATER else None
     changed = replace(own, answer=said, on=moment.today, ask_again_on=again)
     await introductions.put(session, opportunity.opportunity_id, changed, payload.response_id)
     await _tell(session, opportunity, changed, other, moment)
-    return {"answer": own.answer, "on": own.on.isoformat() if own.on else None}
+    return before
 
 
 async def undo(session: AsyncSession, opportunity: Opportunity, undone: ResponseRow) -> None:
@@ -50,7 +53,7 @@ async def undo(session: AsyncSession, opportunity: Opportunity, undone: Response
         raise AnswerRefusedError(
             RefusalReason.NOT_ALLOWED, "you are introduced already, and that can't be taken back; say no to end it"
         )
-    before = undone.member_before or {}
+    before = undone.change or {}
     answered = IntroductionAnswer(before["answer"]) if before.get("answer") else None
     on = date.fromisoformat(before["on"]) if before.get("on") else None
     await introductions.put(
@@ -61,9 +64,9 @@ async def undo(session: AsyncSession, opportunity: Opportunity, undone: Response
 async def _tell(session: AsyncSession, opportunity: Opportunity, own: Consent, other: Consent, moment: Moment) -> None:
     """Introduces both once both have agreed. Until then it asks the other side, or asks again after a later."""
     if is_agreed(own, other):
-        drafts = [
-            _intent(opportunity, one, NotificationChange.INTRODUCED, moment, moment.today) for one in (own, other)
-        ]
+        # The earlier yes makes the occasion: one council's no and yes again are told once, not each time.
+        occasion = min(one.on or moment.today for one in (own, other))
+        drafts = [_intent(opportunity, one, NotificationChange.INTRODUCED, moment, occasion) for one in (own, other)]
         await intents.add(session, drafts)
         return
     for asking, asked in ((own, other), (other, own)):

@@ -48,7 +48,8 @@ async def convene(session: AsyncSession, payload: ResponseConvened, moment: Mome
         )
     row, before = await _convenable(session, payload, moment)
     request = InvitationRequest(payload.plan_ids, payload.reply_days, payload.scope)
-    after = rules.convene(before, party.party, request, moment.today)
+    bars = await coalitions.load_bars(session, payload.plan_ids, before.coalition_id)
+    after = rules.convene(before, party.party, request, moment.today, bars)
     await write_with_plans(session, row, after, moment)
     return before, after
 
@@ -62,8 +63,11 @@ async def _convenable(
         pair = await suggest_pair(session, opportunity, payload, moment.today)
         return coalitions.new_row(pair.coalition_id), pair
     row = await coalitions.load(session, payload.subject_id) if payload.subject == "coalition" else None
-    if row is None:
-        raise AnswerRefusedError(RefusalReason.UNKNOWN_SUBJECT, f"there is no coalition {payload.subject_id}")
+    strangers = [plan_id for plan_id in payload.plan_ids if row is None or not row.coalition.names(plan_id)]
+    if row is None or strangers:
+        raise AnswerRefusedError(
+            RefusalReason.UNKNOWN_SUBJECT, f"plan {strangers[0]} is in no coalition {payload.subject_id}"
+        )
     if row.coalition.is_living:
         rules.require_current(row.coalition, payload.subject_revision)
     return row, row.coalition

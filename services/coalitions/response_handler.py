@@ -106,7 +106,7 @@ class ResponseHandler:
                 content_hash=content,
                 outcome=outcome,
                 detail=str(refused) if refused else None,
-                member_before=effect.member_before,
+                change=effect.change,
                 about=list(effect.about) or None,
                 asked=list(effect.asked) if effect.reply_by else None,
                 reply_by=effect.reply_by,
@@ -120,7 +120,8 @@ class ResponseHandler:
             "response", event_id=item.event.id, kind=response_kind(item), refused=str(refused) if refused else None
         )
         if effect.plan_ids:
-            await regroup(session, effect.plan_ids, Moment(day, item.event.id, payload.authority))
+            # Without an actor: what else changes around these plans was nobody's act, and its authority is told, too.
+            await regroup(session, effect.plan_ids, Moment(day, item.event.id))
         return _act(item, content, refused)
 
 

@@ -77,7 +77,9 @@ def _endings(coalition: Coalition) -> Iterator[Notice]:
         return
     for member in coalition.in_state(MemberState.ACCEPTED, MemberState.INVITED):
         if coalition.status is not CoalitionStatus.AWARDED or member.plan_id != coalition.lead:
-            yield _notice(member, NoticeKind.ENDED)
+            # An undo may bring the coalition back, under new terms, and it may end again.
+            occasion = f"{NoticeKind.ENDED.value} {coalition.terms_revision}"
+            yield Notice(member.authority, member.plan_id, NoticeKind.ENDED, occasion)
 
 
 def _reminders(coalition: Coalition, member: Member, today: date) -> Iterator[Notice]:

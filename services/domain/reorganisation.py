@@ -14,8 +14,8 @@ from matching.text.formatting import authority_short_name, format_date, join_wor
 
 CONSENT_POUNDS: Final = 100_000.0
 CAPITAL_POUNDS: Final = 1_000_000.0
-"""Above these whole-life values a dissolving authority needs its successor's consent (section 24 of the Local
-Government and Public Involvement in Health Act 2007), once a direction is in force."""
+"""Once a direction is in force, a dissolving authority needs its successor's consent above these whole-life values:
+section 24 of the Local Government and Public Involvement in Health Act 2007."""
 
 
 _WORKS: Final = "45"
@@ -77,7 +77,6 @@ class Addressee:
     """A dissolved authority and its successors, which get its emails: those with a mailbox, and those without."""
 
     authority: str
-    has_mailbox: bool
     reachable: tuple[str, ...]
     unreachable: tuple[str, ...]
 
@@ -201,7 +200,6 @@ def _move(plan: AffectedPlan, heirs: Sequence[Succession], starts: date) -> Plan
 def _addressee(code: str, successors: Sequence[str], mailboxes: set[str]) -> Addressee:
     return Addressee(
         authority=code,
-        has_mailbox=code in mailboxes,
         reachable=tuple(one for one in successors if one in mailboxes),
         unreachable=tuple(one for one in successors if one not in mailboxes),
     )

@@ -19,7 +19,8 @@ from events.topics import DEAD_PLANS, OPPORTUNITIES, PAGE_PLANS
 from matching.features import clean_plan
 from matching.policy import Policy
 from services.domain.ids import text_hash
-from services.domain.opportunity import EventKind, OpportunityStatus
+from services.domain.opportunity import EventKind
+from services.domain.opportunity_status import OpportunityStatus
 from services.matcher.pending_writes import PendingWrites, enqueue_event, strip_contents, tombstone, withdraw
 from services.store import (
     advisory_locks,
@@ -91,7 +92,7 @@ async def erase(sessions: Sessions, policy: Policy, plan_id: str) -> ErasedConte
 
 async def forget_invitations(sessions: Sessions, subject: str) -> None:
     """Delete the words of invitations for a plan or by a party."""
-    # A transaction of its own: whoever holds the lock of coalitions must not wait for plans.
+    # A transaction of its own: the holder of the coalitions lock must not wait for plans.
     async with transaction(sessions) as session:
         await advisory_locks.wait_for(session, advisory_locks.COALITIONS)
         await coalitions.forget_invitations(session, subject)

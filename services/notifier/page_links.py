@@ -50,6 +50,10 @@ class PageLinks:
         """The page on which the authority says whether it shares its prices."""
         return self.maker.enquiry(self.row.authority, request_id, self.row.mailbox_ref, self.today)
 
+    def benchmark(self, plan_id: str) -> str:
+        """The page, after signing in, that shows what others pay and takes the decision on an extension."""
+        return f"{self.maker.base}/p/{plan_id}/benchmark"
+
     def add_one_click(self, message: EmailMessage, kind: str) -> None:
         """Adds the headers of RFC 8058: the email program's button stops this kind of email without a question."""
         mailto = message["List-Unsubscribe"]

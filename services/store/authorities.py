@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store.database import in_array, now, timestamp
+from services.store.database import assign, in_array, now, timestamp
 
 Subject = Literal["partner", "opportunity"]
 
@@ -194,8 +194,7 @@ async def save(session: AsyncSession, entry: AuthorityUpdate) -> tuple[SaveResul
         await _replace_mutes(session, entry)
         return SaveResult.ADDED, row.mailbox is not None
     different = {name: value for name, value in fields.items() if getattr(row, name) != value}
-    for name, value in different.items():
-        setattr(row, name, value)
+    assign(row, different)
     other_mailbox = "mailbox" in different
     if other_mailbox:
         row.mailbox_ref = uuid.uuid4().hex

@@ -1,6 +1,6 @@
 """The database: engine, sessions, and the columns every table shares."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlmodel import SQLModel
 
-# Rows carry the time of the one clock: whoever writes them imports it from here.
+# Rows carry the time of one clock. Modules that write rows import it from here.
 from services.platform.clock import now as now
 from services.platform.dependencies import Check
 from services.store.pipelined_queries import Query, execute_pipelined
@@ -108,9 +108,15 @@ def table_of(model: type[SQLModel]) -> Table:
     return found
 
 
-def timestamp(*, nullable: bool = False, index: bool = False) -> Column[datetime]:
+def assign(row: object, columns: Mapping[str, Any]) -> None:
+    """Set these columns of a row."""
+    for name, value in columns.items():
+        setattr(row, name, value)
+
+
+def timestamp(*, nullable: bool = False) -> Column[datetime]:
     """Declare a timestamp column with a time zone."""
-    return Column(DateTime(timezone=True), nullable=nullable, index=index)
+    return Column(DateTime(timezone=True), nullable=nullable)
 
 
 def json_column(*, nullable: bool = False) -> Column[Any]:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, TypeVar
 
+from pydantic import TypeAdapter
 from sqlalchemy import Index, delete, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
@@ -13,6 +14,7 @@ from events.redaction import shorten_response
 from events.responses import DocumentReaders, Response
 from matching.plan import Status
 from services.domain.coalition_answers import ResponseOutcome
+from services.domain.coalition_undo import ActChange, ActRecord
 from services.store.database import in_array, json_column, now, timestamp
 from services.store.forgotten import FORGOTTEN
 from services.store.plans import PlanRecord, shared_openly
@@ -28,13 +30,16 @@ RECORDS: Final = (ROUTE, DOCUMENT)
 """Kinds of responses that record something: they change nothing, and no answer waits for them to be undone first."""
 
 
+_CHANGE: Final = TypeAdapter(ActChange)
+
+
 class ResponseRow(SQLModel, table=True):
     """One validated response and its outcome: recorded, or refused with the reason in `detail`.
 
     `speaker`: the authority, or the party that acts for it. An id is unique among one speaker's responses, so that
     nobody can use up another's. `plan_id` is null where the act is about no plan: a party convenes, or an authority
     delegates.
-    `member_before`: the member's state before the response, for an undo. `about`: the other plans that an answer was
+    `change`: what the response changed, for an undo. `about`: the other plans that an answer was
     about: the pair's, or those of the coalition's members on that day. `asked`, `reply_by`: the plans that an
     invitation asked, and their last day to answer. `receipt_mail_id`: the email that told its authority of it.
     """
@@ -62,7 +67,7 @@ class ResponseRow(SQLModel, table=True):
     content_hash: str
     outcome: str
     detail: str | None = Field(default=None)
-    member_before: Any = Field(default=None, sa_column=json_column(nullable=True))
+    change: Any = Field(default=None, sa_column=json_column(nullable=True))
     about: list[str] | None = Field(default=None, sa_column=json_column(nullable=True))
     asked: list[str] | None = Field(default=None, sa_column=json_column(nullable=True))
     reply_by: date | None = Field(default=None)
@@ -94,6 +99,18 @@ def words_hash(states: Sequence[Mapping[str, Any] | None]) -> str:
         for state in states
     ]
     return hashlib.sha256("\1".join(said).encode()).hexdigest()[:32]
+
+
+def dump_change(change: ActChange) -> Any:
+    """Encode what an act in a coalition changed for `ResponseRow.change`."""
+    return _CHANGE.dump_python(change, mode="json")
+
+
+def act_record(response: ResponseRow) -> ActRecord | None:
+    """Decode what an act in a coalition changed; None if the response is no such act."""
+    if response.subject != "coalition" or response.change is None:
+        return None
+    return ActRecord(response.kind, response.received_on, _CHANGE.validate_python(response.change))
 
 
 def payload_of(row: ResponseRow, kind: type[P]) -> P:

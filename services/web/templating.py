@@ -59,4 +59,4 @@ def _sentence(items: Sequence[str]) -> str:
 
 
 def _pounds(value: float | None) -> str:
-    return format_pounds(value) if value is not None else "Not said"
+    return format_pounds(value) if value is not None else "Not given"

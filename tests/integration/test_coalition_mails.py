@@ -16,6 +16,7 @@ from services.domain.ids import plan_subject
 from services.local_stack.mail_sink import MailSink
 from tests.support.coalitions import (
     BRADFORD,
+    CALDERDALE,
     KIRKLEES,
     LEEDS,
     award,
@@ -38,13 +39,13 @@ Checked before: two frameworks looked at
 
 Routes before a tender:
 - Framework: Leeds, looked at, does not suit (scope).
-- Still to consider, if you like: joint further competition under a framework. Nothing depends on it.
+- No member has yet recorded whether they checked: a joint further competition under a framework.
 
   Council        Plan                                      Value         Tender
   Kirklees       Replacement of the HR and payroll system  £1.2 million  Jul-Sep 2027
     Planned, would rather join. Asked, no answer yet. Contract now: Paywell Ltd, ends 31 March 2028.
   Leeds (leads)  Replacement of the HR and payroll system  £1.2 million  Jul-Sep 2027
-    Planned. In. Contract now: Not stated.
+    Planned. In. Contract now: Not given.
 
 Reply by 8 January 2027.
 Decide together by 16 February 2027.
@@ -52,10 +53,10 @@ Tender together from 1 July 2027.
 
 To say yes or no: reply with \u201caccept\u201d or \u201cdecline\u201d. A person enters your answer.
 Yes is a yes in principle; you are committed only once you say that your decision was taken.
-No answer counts as no answer, never as a yes.
+If you do not reply, we never take that as a yes.
 Questions to the lead: buying@e08000035.example
 
-Why these councils: All three fit each other.
+Why these councils: These plans fit each other.
 
 Jointly suggests and never decides. Declining needs no reason.
 To stop, pause or change these emails: reply and say so (jointly@jointly.example).
@@ -138,6 +139,19 @@ async def test_whoever_let_an_invitation_lapse_is_invited_again(line: Line) -> N
     assert [row.authority for row in rows] == [BRADFORD, KIRKLEES, KIRKLEES]
 
 
+async def test_who_answers_on_another_pair_is_told_that_its_group_lapsed(line: Line) -> None:
+    await _invite(line)
+    await line.harness.publish(plan(CALDERDALE))
+    line.harness.on(date(2027, 1, 11))
+    line.notifier.now = line.notifier.now.replace(year=2027, month=1, day=11)
+    answer = ResponseAnswered(**pair_fields(LEEDS, CALDERDALE, 900), answer="not-the-same")
+    await line.harness.respond(answer)
+    assert (await line.harness.only()).status == "lapsed"
+    await line.deliver()
+    ended = await line.harness.rows("SELECT authority FROM coalition_notices WHERE kind = 'ended'")
+    assert [row.authority for row in ended] == [LEEDS]
+
+
 async def test_reminders_go_to_whom_has_not_answered(line: Line) -> None:
     await _invite(line)
     await line.harness.act(KIRKLEES, "accept")
@@ -156,7 +170,10 @@ async def test_formed_frozen_and_awarded_are_told_to_all_but_the_actor(line: Lin
     await line.deliver()
     formed = {authority: [s for s in subjects if "formed" in s] for authority, subjects in line.subjects().items()}
     assert {authority: len(subjects) for authority, subjects in formed.items()} == {LEEDS: 1, BRADFORD: 1, KIRKLEES: 0}
-    assert "You go to market together with Bradford and Kirklees. Leeds leads." in body(line.to(LEEDS)[0])
+    assert (
+        "Bradford, Kirklees and you have said yes in principle to going to market together. "
+        "You lead. Nobody is committed yet."
+    ) in " ".join(body(line.to(LEEDS)[0]).split())
     assert "You can leave at any time, and need give no reason." in body(line.to(LEEDS)[0])
     assert "After the tender notice, ask the lead to amend it: it names your council." in body(line.to(LEEDS)[0])
     await line.harness.publish(plan(LEEDS, 2, stage="tendering"))

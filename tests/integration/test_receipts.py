@@ -46,7 +46,7 @@ async def test_an_act_is_receipted_once_with_how_to_take_it_back(line: Line) -> 
         mail
     )
     assert "Your plan: Replacement of the HR and payroll system (HR-1)" in body(mail)
-    assert "in your authority's name: you are in." in body(mail)
+    assert "recorded this for your council: you are in." in body(mail)
     assert "undo" in body(mail, "html")
     assert "Why these councils" not in body(mail)
     (asked,) = receipts(line, LEEDS)
@@ -69,6 +69,19 @@ async def test_an_undo_is_receipted_too(line: Line) -> None:
     await line.deliver()
     subjects = {mail["Subject"].rpartition(": ")[2] for mail in receipts(line, BRADFORD)}
     assert subjects == {"noted, you are interested", "noted, you took an answer back"}
+
+
+async def test_a_receipt_does_not_promise_an_undo_that_would_be_refused(line: Line) -> None:
+    await line.harness.publish(*(plan(authority) for authority in THREE))
+    await line.harness.invite(LEEDS)
+    await line.harness.act(BRADFORD, "accept")
+    await line.harness.act(KIRKLEES, "accept")
+    await line.harness.publish(plan(LEEDS, 2, stage="tendering"))
+    await line.harness.act(BRADFORD, "leave")
+    await line.deliver()
+    left = next(mail for mail in receipts(line, BRADFORD) if "you left" in mail["Subject"])
+    assert "This can't be taken back: the group takes no more answers." in body(left)
+    assert "undo" not in body(left)
 
 
 async def test_without_a_mailbox_there_is_no_receipt_and_a_pause_holds_none_back(line: Line) -> None:
@@ -108,9 +121,9 @@ async def test_emails_name_the_office_that_convened_or_acted(line: Line) -> None
     await line.harness.respond(ResponseMembership(**fields, act="accept", acting_party=OFFICE))
     await line.deliver()
     said = "\n".join(body(mail) for mail in receipts(line, LEEDS))
-    may = "may act for your authority until 26 December 2026: answer, invite, accept, join and leave."
-    assert f"We noted on 26 November 2026: {OFFICE_NAME} {may}" in said
-    assert f"what {OFFICE_NAME} said in your authority's name, by your delegation: you are in." in said
+    may = "may act for your council until 26 December 2026: answer, invite, accept, join and leave."
+    assert f"On 26 November 2026 we recorded: {OFFICE_NAME} {may}" in said
+    assert f"what {OFFICE_NAME} said for your council, by your delegation: you are in." in said
     (own,) = receipts(line, OFFICE)
     assert own["Subject"] == "Your answer: noted, you convened the group"
     assert "Each council still says yes or no for itself." in body(own)

@@ -445,7 +445,7 @@ def upgrade() -> None:
         sa.Column("content_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("outcome", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("detail", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
-        sa.Column("member_before", postgresql.JSONB(), nullable=True),
+        sa.Column("change", postgresql.JSONB(), nullable=True),
         sa.Column("about", postgresql.JSONB(), nullable=True),
         sa.Column("asked", postgresql.JSONB(), nullable=True),
         sa.Column("reply_by", sa.Date(), nullable=True),
