@@ -71,7 +71,7 @@ async def test_the_successor_stops_the_emails_of_the_council_that_has_ceased(
         assert {mail["To"] for mail in receipts} == {f"ict@{EAST.lower()}.example"}
         (again,) = {found for mail in receipts for found in re.findall(rf"{BASE}(/s/\S+)", mail.get_content())}
         assert (await client.get(again)).status_code == 200
-    assert "You get the weekly digest, and no emails at once." in page
+    assert "You get the weekly digest, and no emails about matches at once." in page
     assert "Nobody asks you whether your plans are still true." in page
     async with sessions() as session:
         read = await addressee(session, ELMBRIDGE, VESTING)
