@@ -176,9 +176,11 @@ def hung_session(ground: Ground) -> Mend:
 
 
 def held_coalitions(ground: Ground) -> Mend:
-    """A session that holds the lock of coalitions and does not let go: no sweep ends."""
+    """A session that holds the lock of coalitions and does not let go: no sweep of a new process ever ends."""
     connection: Any = psycopg.connect(ground.database_url.replace("+psycopg", ""))
     connection.execute("SELECT pg_advisory_lock(%s)", (advisory_locks.COALITIONS,))
+    ground.kill("coalitions")
+    ground.start("coalitions")
     return lambda: connection.close()
 
 
@@ -221,7 +223,12 @@ FAULTS: Final = (
     Fault(
         "a feed that loses a notice, then is away", ("FeedIncomplete", "FeedSilent"), lossy_feed, patience_seconds=420
     ),
-    Fault("a session that holds the coalitions' lock", ("CoalitionsNotSwept",), held_coalitions, patience_seconds=900),
+    Fault(
+        "a session that holds the coalitions' lock",
+        ("CoalitionsNotSwept", "NotMeasured"),
+        held_coalitions,
+        patience_seconds=900,
+    ),
     Fault("a session that holds the generation", ("PlansPending",), hung_session),
     Fault(
         "PostgreSQL stopped",
