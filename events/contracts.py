@@ -4,10 +4,8 @@ from datetime import date
 from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from events.fields import (
-    FOREIGN_PLAN_ERROR,
     Authority,
     Cpv,
     Name,
@@ -19,6 +17,7 @@ from events.fields import (
     Title,
     Value,
     Window,
+    require_own_id,
 )
 
 Rating = Literal["good", "approaching-target", "requires-improvement", "inadequate", "other"]
@@ -83,10 +82,7 @@ class ContractReference(Payload):
 
     @model_validator(mode="after")
     def _own(self) -> Self:
-        if self.contract_id.split(":", 1)[0] != self.authority:
-            raise PydanticCustomError(
-                FOREIGN_PLAN_ERROR, "contract_id must start with the event's authority and a colon"
-            )
+        require_own_id("contract_id", self.contract_id, self.authority)
         return self
 
 

@@ -7,9 +7,12 @@ from enum import StrEnum
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 MAX_REVISION: Final = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
+
+SHORT_TEXT_LENGTH: Final = 300
 
 FOREIGN_PLAN_ERROR: Final = "not_its_own"
 """The error type of an event in which an authority speaks about another's plan."""
@@ -23,10 +26,18 @@ _CASELESS = re.compile(r"[a-z]\d{8}|gb-(?:ppon|gss|lae|coh|chc|sc|nic|ukprn|nhs|
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
+def require_own_id(name: str, identifier: str, authority: str) -> None:
+    """Require that an identifier begins with its event's authority. `name` is the field, for the error."""
+    if identifier.split(":", 1)[0] != authority:
+        raise PydanticCustomError(FOREIGN_PLAN_ERROR, f"{name} must start with the event's authority and a colon")
+
+
 def _plain_text(text: str) -> str:
     if _CONTROL.search(text):
         raise ValueError("holds control characters; send plain text")
-    return unicodedata.normalize("NFC", text)
+    composed = unicodedata.normalize("NFC", text)
+    # A few letters become two. A text at its limit would then be too long to be read again.
+    return composed if len(composed) <= len(text) else text
 
 
 def _some_text(text: str) -> str:
@@ -79,7 +90,7 @@ PlanId = Annotated[
 Revision = Annotated[int, Field(strict=True, ge=1, le=MAX_REVISION, description="Rises with every change of the plan")]
 Title = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_plain_text), AfterValidator(_some_text)]
 Text = Annotated[str, Field(max_length=20_000), AfterValidator(_plain_text)]
-ShortText = Annotated[str, Field(max_length=300), AfterValidator(_plain_text)]
+ShortText = Annotated[str, Field(max_length=SHORT_TEXT_LENGTH), AfterValidator(_plain_text)]
 Name = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_plain_text)]
 Cpv = Annotated[
     str,

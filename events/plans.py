@@ -4,10 +4,8 @@ from datetime import date
 from typing import Annotated, ClassVar, Final
 
 from pydantic import FailFast, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from events.fields import (
-    FOREIGN_PLAN_ERROR,
     Authority,
     Cpv,
     Kind,
@@ -25,6 +23,7 @@ from events.fields import (
     Title,
     Value,
     Window,
+    require_own_id,
 )
 
 
@@ -86,8 +85,7 @@ class PlanReference(Payload):
 
     @model_validator(mode="after")
     def _own(self) -> "PlanReference":
-        if self.plan_id.split(":", 1)[0] != self.authority:
-            raise PydanticCustomError(FOREIGN_PLAN_ERROR, "plan_id must start with the event's authority and a colon")
+        require_own_id("plan_id", self.plan_id, self.authority)
         return self
 
 

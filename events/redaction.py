@@ -1,12 +1,13 @@
 """Removes personal contacts from texts: email addresses and telephone numbers do not belong in a plan."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from events.contracts import ContractPayload, ContractPublished
-from events.fields import Payload
+from events.fields import SHORT_TEXT_LENGTH, Payload
 from events.plans import PlanPayload
+from events.responses import LINE_LENGTH, RESPONSE_TEXT_LENGTH, ResponsePayload
 
 MAX_TEXT: Final = 40_000
 """The number of characters examined, twice the maximum of a description."""
@@ -14,6 +15,15 @@ TEXTS: Final = {"title": 500, "description": 20_000, "reason": 20_000}
 """The free-text fields of plan payloads, each with its maximum length."""
 CONTRACT_TEXTS: Final = {"reference": 300, "supplier": 300, "product": 300}
 """The free-text fields of the current contract."""
+RESPONSE_TEXTS: Final = {
+    "scope": RESPONSE_TEXT_LENGTH,
+    "route": RESPONSE_TEXT_LENGTH,
+    "note": RESPONSE_TEXT_LENGTH,
+    "by": LINE_LENGTH,
+    "title": LINE_LENGTH,
+    "decided_by": LINE_LENGTH,
+}
+"""The free-text fields of responses that others read, each with its maximum length."""
 
 # Bounded repetition: a text that is one endless word must not take quadratic time.
 _EMAIL: Final = re.compile(r"[\w.+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
@@ -36,7 +46,7 @@ def redact(payload: PlanPayload) -> PlanPayload:
     if contract and (parts := _redacted(contract, CONTRACT_TEXTS)):
         changed["current_contract"] = contract.model_copy(update=parts)
     lots = getattr(payload, "lots", None) or ()
-    if (without := tuple(without_contacts(lot) for lot in lots)) != tuple(lots):
+    if (without := _redacted_lines(lots, SHORT_TEXT_LENGTH)) != tuple(lots):
         changed["lots"] = without
     return payload.model_copy(update=changed) if changed else payload
 
@@ -51,11 +61,37 @@ def redact_contract(payload: ContractPayload) -> ContractPayload:
     return payload.model_copy(update={**changed, "prices": tuple(prices), "performance": tuple(ratings)})
 
 
+def redact_response(payload: ResponsePayload) -> ResponsePayload:
+    """Return the response without contacts in its texts; the same object if it has none."""
+    changed = _redacted(payload, RESPONSE_TEXTS)
+    lines = getattr(payload, "candidates", ())
+    if (without := _redacted_lines(lines, LINE_LENGTH)) != lines:
+        changed["candidates"] = without
+    return payload.model_copy(update=changed) if changed else payload
+
+
+def shorten_response(stored: Mapping[str, object]) -> dict[str, object]:
+    """Cut the texts of a stored response to their maximum length: earlier versions kept the longer replacements."""
+    shortened = dict(stored)
+    for name, longest in RESPONSE_TEXTS.items():
+        if isinstance(text := stored.get(name), str):
+            shortened[name] = text[:longest]
+    if isinstance(lines := stored.get("candidates"), list):
+        shortened["candidates"] = [line[:LINE_LENGTH] for line in lines]
+    return shortened
+
+
+def _redacted_lines(lines: Sequence[str], longest: int) -> tuple[str, ...]:
+    """Return the lines without contacts; those that hold none stay as they are."""
+    cleaned = ((line, without_contacts(line)) for line in lines)
+    return tuple(line if line == without else without[:longest] for line, without in cleaned)
+
+
 def _redacted(holder: Payload, texts: Mapping[str, int]) -> dict[str, object]:
     """Return the cleaned versions of the texts that held contacts."""
     changed: dict[str, object] = {}
     for name, longest in texts.items():
-        text = getattr(holder, name, "")
+        text = getattr(holder, name, "") or ""
         if (redacted := without_contacts(text)) != text:
             changed[name] = redacted[:longest]
     return changed

@@ -9,11 +9,10 @@ from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from events.benchmarks import ExtensionDecision
 from events.contracts import ContractId, PricesWithheld
-from events.fields import FOREIGN_PLAN_ERROR, Authority, Payload, PlanId, Revision, Text, Window
+from events.fields import Authority, Payload, PlanId, Revision, Text, Window, require_own_id
 
 SubjectKind = Literal["opportunity", "coalition", "benchmark", "plan", "party"]
 Answer = Literal["interested", "other-dates", "not-the-same", "not-this-time", "later"]
@@ -32,9 +31,11 @@ ResponseReason = Literal[
     "capacity",
     "reorganisation",
 ]
-Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
-OptionalLine = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-ShortText = Field(default="", max_length=2000)
+LINE_LENGTH: Final = 200
+RESPONSE_TEXT_LENGTH: Final = 2000
+Line = Annotated[str, Field(min_length=1, max_length=LINE_LENGTH, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+OptionalLine = Annotated[str, Field(max_length=LINE_LENGTH, pattern=r"^[^\x00-\x1f\x7f]*$")]
+ShortText = Field(default="", max_length=RESPONSE_TEXT_LENGTH)
 DOCUMENT_URL: Final = re.compile(r"^https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?([/?#][!#-;=?-~]*)?$")
 """A web address in ASCII, without a user name before the host, so that readers see the true host."""
 DocumentUrl = Annotated[str, Field(max_length=500, pattern=DOCUMENT_URL.pattern)]
@@ -144,8 +145,7 @@ class PlanResponse(Response):
 
     @model_validator(mode="after")
     def _own(self) -> "PlanResponse":
-        if self.plan_id.split(":", 1)[0] != self.authority:
-            raise PydanticCustomError(FOREIGN_PLAN_ERROR, "plan_id must start with the event's authority and a colon")
+        require_own_id("plan_id", self.plan_id, self.authority)
         return self
 
     @property
@@ -265,10 +265,8 @@ class ResponseEnquiry(Response):
     def _consistent(self) -> "ResponseEnquiry":
         if self.contract_id is not None and self.outcome is not EnquiryAnswer.SUPPLIED:
             raise ValueError("contract_id belongs to supplied, and to no other outcome")
-        if self.contract_id is not None and self.contract_id.split(":", 1)[0] != self.authority:
-            raise PydanticCustomError(
-                FOREIGN_PLAN_ERROR, "contract_id must start with the event's authority and a colon"
-            )
+        if self.contract_id is not None:
+            require_own_id("contract_id", self.contract_id, self.authority)
         if self.reason is not None and self.outcome is not EnquiryAnswer.WITHHELD:
             raise ValueError("reason belongs to withheld, and to no other outcome")
         return self

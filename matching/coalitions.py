@@ -175,15 +175,15 @@ def near_miss(graph: FitGraph, group: Group, as_of: date, rules: FormationRules 
 
 
 def explain(graph: FitGraph, group: Group, as_of: date, rules: FormationRules = DEFAULT_RULES) -> str:
-    """Explains the choice of members: "All three fit each other; Hull was left out because ..."."""
-    opening = f"All {_NUMBERS.get(len(group.members), str(len(group.members)))} fit each other"
-    if len(group.members) == 2:
-        opening = "The two plans fit each other"
+    """Explains the choice of members: "These plans fit each other; Hull was left out because ...".
+
+    It gives no number: members may join or leave later.
+    """
     missed = near_miss(graph, group, as_of, rules)
     if missed is None:
-        return f"{opening}."
+        return f"{_FIT}."
     left_out = authority_short_name(graph.plans[missed.plan_id].authority)
-    return f"{opening}; {left_out} was left out because {missed.because}."
+    return f"{_FIT}; {left_out} was left out because {missed.because}."
 
 
 def why_split(graph: FitGraph, members: Sequence[str], as_of: date, rules: FormationRules = DEFAULT_RULES) -> str:
@@ -249,7 +249,7 @@ def _why_left_out(graph: FitGraph, group: Group, other: str, as_of: date, rules:
         return f"a group has at most {rules.max_members} members"
     terms = joint_terms(graph, (*group.members, other))
     if terms is None:
-        return "all would share no day"
+        return "there is no day on which all could go to tender"
     return _term_problem(terms, as_of, rules) or "most members fit better without it"
 
 
@@ -269,4 +269,4 @@ def _name(graph: FitGraph, plan_id: str) -> str:
     return authority_short_name(plan.authority if plan else plan_id.partition(":")[0])
 
 
-_NUMBERS: Final = {3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight"}
+_FIT: Final = "These plans fit each other"

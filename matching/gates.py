@@ -25,7 +25,7 @@ def state_gates(a: Features, as_of: int) -> list[Gate]:
     if plan.status is Status.AWARDED:
         found.append(Gate(GateCode.AWARDED, f"{who} has awarded its contract."))
     if plan.stage is Stage.TENDERING:
-        found.append(Gate(GateCode.CLOSED, f"{who} is already tendering: nobody can join any more."))
+        found.append(Gate(GateCode.CLOSED, f"{who} is already tendering or awarding: nobody can join any more."))
     elif as_of > a.span.latest:
         found.append(
             Gate(GateCode.CLOSED, f"{who}'s tender window ended on {format_date(date.fromordinal(a.span.latest))}.")

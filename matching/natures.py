@@ -7,18 +7,18 @@ from matching.scorer import NATURES
 from matching.text.formatting import authority_short_name
 
 _CLEAR: Final = 0.5
-_BUYS: Final = {
-    "goods": "buys goods",
-    "hire": "hires equipment",
-    "maintenance": "buys maintenance",
-    "service": "buys a service",
-    "works": "buys works",
-    "consultancy": "buys advice or design",
-    "role": "seeks a post or a team",
-    "software": "buys software",
-    "finance": "buys insurance or a financial service",
-    "utility": "buys a utility",
-    "land": "lets land or premises",
+_BOUGHT: Final = {
+    "goods": "goods",
+    "hire": "equipment hire",
+    "maintenance": "maintenance",
+    "service": "a service",
+    "works": "works",
+    "consultancy": "advice or design",
+    "role": "a post or a team",
+    "software": "software",
+    "finance": "insurance or a financial service",
+    "utility": "a utility",
+    "land": "land or premises to let",
 }
 
 
@@ -34,4 +34,4 @@ def say_natures(a: Features, b: Features) -> str:
     if not here or not there or here == there:
         return ""
     who, other = authority_short_name(a.plan.authority), authority_short_name(b.plan.authority)
-    return f"By its text {who} {_BUYS[here]} and {other} {_BUYS[there]}."
+    return f"{who}'s plan reads as {_BOUGHT[here]}, {other}'s as {_BOUGHT[there]}."

@@ -3,7 +3,7 @@
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -302,8 +302,3 @@ def _value(hint: Any, value: Any, bounds: Mapping[str, float], source: str, key:
 
 
 _WORDS = {float: "number", int: "whole number", str: "text", bool: "true or false"}
-
-
-def with_changes(policy: Policy, **changes: Any) -> Policy:
-    """A copy with other values and a version marked as changed by hand; for experiments and tests."""
-    return replace(policy, version=f"{policy.version}*", **changes)

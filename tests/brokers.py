@@ -96,7 +96,8 @@ class ApacheKafka:
         return self._process
 
     def start(self) -> None:
-        """Start the JVM on the node's data and wait until it answers. Raises `PartError` with the end of its log."""
+        """Start the JVM on the node's data and wait until it answers. Raises `ComponentError` with the end of its
+        log."""
         command = [*_java(), "kafka.Kafka", str(self.folder / "server.properties")]
         self._process = child_process.start(
             "Apache Kafka", command, self.folder / "kafka.log", orphan_signal=signal.SIGKILL
@@ -125,7 +126,7 @@ class ApacheKafka:
     def tool(self, name: str, *arguments: str) -> str:
         """Run one of Kafka's own tools against this node, such as `AclCommand`, for what aiokafka can't ask.
 
-        Returns what it printed. Raises `PartError` when it failed.
+        Returns what it printed. Raises `ComponentError` when it failed.
         """
         command = [*_java(), f"org.apache.kafka.tools.{name}", "--bootstrap-server", self.bootstrap, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -139,8 +140,8 @@ def apache_kafka(folder: Path, *, secured: Listener | None = None, extra: str = 
     """Format a node's storage in `folder`, start it, and stop it when the block ends.
 
     `secured`: a second listener with sign-in, on the node's `sasl_port`. `extra`: more lines for `server.properties`,
-    which may name `${port}` and `${controller_port}`. Raises `PartError` when the jars can't be fetched or the node
-    doesn't start; ask `unavailable()` first.
+    which may name `${port}` and `${controller_port}`. Raises `ComponentError` when the jars can't be fetched or the
+    node doesn't start; ask `unavailable()` first.
     """
     fetch_jars()
     folder.mkdir(parents=True, exist_ok=True)

@@ -30,13 +30,17 @@ _LEAST_SAID: Final = 0.5
 _ANYWHERE: Final = 0.2
 _ROUTES: Final = {
     Route.CALL_OFF: "{who} is calling off a framework, which {other} may be able to use as well.",
-    Route.DYNAMIC_PURCHASING: "{who} uses a dynamic purchasing system, which {other} may be able to use as well.",
-    Route.FRAMEWORK: "{who} plans a framework, which {other} can use if its notice names {other}.",
+    Route.DYNAMIC_PURCHASING: (
+        "{who} uses a dynamic purchasing system. {other} can use its suppliers if it is entitled to: ask {who}."
+    ),
+    Route.DYNAMIC_MARKET: "{who} uses a dynamic market. {other} can use its suppliers if it is entitled to: ask {who}.",
+    Route.FRAMEWORK: "{who} plans a framework. {other} could use it if {who}'s tender notice covers {other}.",
 }
 
 _COMMON_ROUTES: Final = {
     Route.CALL_OFF: "Both are calling off a framework: one of them may be open to the other.",
     Route.DYNAMIC_PURCHASING: "Both use a dynamic purchasing system: one of them may be open to the other.",
+    Route.DYNAMIC_MARKET: "Both use a dynamic market: one of them may be open to the other.",
     Route.FRAMEWORK: "Both plan a framework: one that names both would do.",
 }
 

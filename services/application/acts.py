@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.responses import ResponsePayload
 from events.topics import PAGE_RESPONSES
-from services.application.patience import WAIT_SECONDS, wait_for
+from services.application.patience import wait_for
 from services.application.responses import RESPONSE_EVENTS
 from services.domain.audit import Act, AuditAction, Channel
 from services.store import audit_log, outbox, responses
@@ -39,15 +39,13 @@ async def submit(session: AsyncSession, payload: ResponsePayload, actor: str | N
     await audit_log.append(session, [act])
 
 
-async def wait_for_outcome(
-    sessions: Sessions, response_id: str, authority: str, seconds: float = WAIT_SECONDS
-) -> Outcome | None:
+async def wait_for_outcome(sessions: Sessions, response_id: str, authority: str) -> Outcome | None:
     """Waits briefly for the outcome of an authority's response; None if it is still unknown."""
 
     async def look(session: AsyncSession) -> Outcome | None:
-        row = await responses.load(session, response_id)
-        if row is None or row.authority != authority:
+        row = await responses.load(session, authority, response_id)
+        if row is None:
             return None
         return Outcome(response_id, row.kind, row.detail)
 
-    return await wait_for(sessions, look, seconds)
+    return await wait_for(sessions, look)

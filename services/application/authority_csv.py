@@ -46,6 +46,7 @@ COLUMNS: Final[Mapping[str, Callable[[str], Any]]] = {
     "digest": _switch,
     "confirmations": _switch,
     "benchmarks": _switch,
+    "coalitions": _switch,
     "paused_until": csv_table.day,
     "signed_on": csv_table.day,
     "lapsed_on": csv_table.day,

@@ -90,12 +90,12 @@ def _may_read(row: ResponseRow, group: GroupView) -> bool:
     """Whether the reader may see a document: its own always, others' while both plans are shared openly."""
     if row.authority == group.authority:
         return True
-    readers = ResponseDocument.model_validate(row.payload).readers
+    readers = responses.payload_of(row, ResponseDocument).readers
     return row.plan_id in group.visible_plans and shows_document(readers, group.own.state)
 
 
 def _document(row: ResponseRow, lines: Mapping[str, CouncilLine], group: GroupView) -> Document:
-    payload = ResponseDocument.model_validate(row.payload)
+    payload = responses.payload_of(row, ResponseDocument)
     return Document(
         response_id=row.response_id,
         title=payload.title,

@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import CoalitionMember, CoalitionState
 from services.domain.coalition import LIVING, CoalitionStatus
-from services.store import authorities, responses
+from services.domain.disclosure import is_open
+from services.domain.reorganisation import name_on
+from services.domain.route_prompt import route_lines, route_prompts
+from services.store import authorities, plans, responses
 from services.store import coalitions as store
+from services.store.route_records import load_coalition_routes
 
 
 class CoalitionError(Exception):
@@ -59,6 +64,25 @@ async def answers(session: AsyncSession, coalition_id: str) -> list[Answer]:
         )
         for row in rows
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRoutes:
+    """The routes that members of a coalition recorded: as lines for people, and entry by entry for programs."""
+
+    lines: tuple[str, ...]
+    entries: tuple[dict[str, Any], ...]
+
+
+async def load_routes(session: AsyncSession, state: CoalitionState, day: date) -> MemberRoutes:
+    """Load the routes of the members that share their plans openly. An ended coalition has nothing left to consider."""
+    stored = await plans.by_id(session, [member.plan_id for member in state.members])
+    visible = {plan_id for plan_id, plan in stored.items() if is_open(plan.state)}
+    routes = await load_coalition_routes(session, None, state.coalition_id, visible)
+    entries = [one for found in routes.by_step.values() for one in found]
+    names = {one.authority: name_on(one.authority, day) for one in entries}
+    lines = route_prompts(routes, names) if state.status in LIVING else route_lines(routes, names)
+    return MemberRoutes(lines, tuple(one.as_json() for one in entries))
 
 
 async def joint_notice(session: AsyncSession, coalition_id: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from events.fields import AUTHORITY_PATTERN, canonical_authority
 from services.application import csv_cells
+from services.domain.entered_days import YEARS_PHRASE, YearError, entered_iso_day
 
 Columns = Mapping[str, Callable[[str], Any]]
 """Column names with the function that parses a cell of the column, or raises FieldError."""
@@ -111,7 +112,9 @@ def code(cell: str) -> str:
 def day(cell: str) -> date | None:
     """Parses a date; None if the cell is empty."""
     try:
-        return date.fromisoformat(cell) if cell else None
+        return entered_iso_day(cell) if cell else None
+    except YearError:
+        raise FieldError(f"has a year that is not from {YEARS_PHRASE}") from None
     except ValueError:
         raise FieldError("is not a date; expected YYYY-MM-DD") from None
 

@@ -22,6 +22,7 @@ _OF_ROUTE = {
     Route.CALL_OFF: "By its words the plan is a call-off already.",
     Route.FRAMEWORK: "By its words the plan sets up a framework of its own.",
     Route.DYNAMIC_PURCHASING: "By its words the plan is, or uses, a dynamic purchasing system.",
+    Route.DYNAMIC_MARKET: "By its words the plan is, or uses, a dynamic market.",
 }
 
 

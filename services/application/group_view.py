@@ -15,7 +15,8 @@ from events.opportunities import OpportunityState
 from services.application.council_lines import CouncilLine, guest_lines, member_line, own_line, partner_line
 from services.application.introduction_view import Introduction, introduction_view
 from services.application.near_misses import near_miss_sentences, other_near_misses
-from services.application.own_answers import OwnAnswer, own_answer
+from services.application.own_answers import OwnAnswer, Standing, own_answer
+from services.application.own_groups import OwnGroup, groups_of_plan
 from services.application.possible_acts import possible_acts
 from services.application.responses import ResponseError, Subject, find_subject
 from services.domain.disclosure import (
@@ -37,6 +38,8 @@ CLOSED: Final[Mapping[str, str]] = {
     "dissolved": "This group has ended.",
     "lapsed": "This group has ended.",
 }
+OUT: Final = frozenset({"declined", "left", "lapsed", "withdrawn"})
+"""States of a member that is not in its group any more."""
 WAITS: Final = "The council has ceased to be, and nobody has taken over its plan yet."
 
 
@@ -50,7 +53,8 @@ class GroupView:
 
     `acts`: its possible acts, once it has signed in; `guests`: the plans that it could invite;
     `visible_plans`: the plans of a coalition that the reader may see under present sharing;
-    `framework_prompts`: frameworks to check first; `consent`: that a successor has to agree to its contract.
+    `framework_prompts`: frameworks to check first; `consent`: that a successor has to agree to its contract;
+    `agreed_group`: another group that has formed with the reader's plan in it.
     """
 
     subject: Subject
@@ -76,6 +80,12 @@ class GroupView:
     visible_plans: frozenset[str] = frozenset()
     framework_prompts: tuple[str, ...] = ()
     consent: str | None = None
+    agreed_group: OwnGroup | None = None
+
+    @property
+    def is_out(self) -> bool:
+        """Whether the reader's plan was in the group and is not any more."""
+        return self.own.state in OUT
 
     @property
     def current(self) -> tuple[CouncilLine, ...]:
@@ -108,18 +118,28 @@ async def load_group(
         subject = await find_subject(session, subject_id, authority)
     except ResponseError as error:
         raise NoGroupError(str(error)) from None
-    if subject.kind == "coalition":
-        view = await _coalition(session, authority, subject, today)
+    standing = await _standing(session, subject) if subject.kind == "coalition" else None
+    if standing is not None:
+        view = await _coalition(session, authority, subject, standing, today)
     else:
         view = await _pair(session, authority, subject, today)
+    groups = await groups_of_plan(session, subject.plan_id, today)
     given = [row for row in await responses.of_subject(session, subject_id) if row.authority == authority]
     introduced = view.introduction is not None and view.introduction.agreed
     return replace(
         view,
         consent=await _consent(session, subject.plan_id, today) if not view.closed else None,
-        answers=tuple(own_answer(row, given, today, introduced=introduced) for row in reversed(given)),
+        answers=tuple(own_answer(row, given, today, standing, introduced=introduced) for row in reversed(given)),
+        agreed_group=next((one for one in groups if one.agreed and one.coalition_id != subject_id), None),
         framework_prompts=await _frameworks(session, view, frameworks) if frameworks and not view.closed else (),
     )
+
+
+async def _standing(session: AsyncSession, subject: Subject) -> Standing:
+    row = await coalitions.load(session, subject.subject_id)
+    assert row is not None
+    concerned = {subject.plan_id, *(member.plan_id for member in row.coalition.members)}
+    return Standing(row.coalition, await coalitions.load_bars(session, concerned, subject.subject_id))
 
 
 async def _consent(session: AsyncSession, plan_id: str, today: date) -> str | None:
@@ -142,7 +162,9 @@ async def _frameworks(session: AsyncSession, view: GroupView, frameworks: Framew
     return framework_prompts(usable.get(own, {}), {name: usable.get(key, {}) for key, name in seen.items()})
 
 
-async def _coalition(session: AsyncSession, authority: str, subject: Subject, today: date) -> GroupView:
+async def _coalition(
+    session: AsyncSession, authority: str, subject: Subject, standing: Standing, today: date
+) -> GroupView:
     row = await coalitions.load(session, subject.subject_id)
     assert row is not None
     state = CoalitionState.model_validate(row.payload)
@@ -159,7 +181,6 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
         stored.get(subject.plan_id), authority, subject.plan_id, state.common_window
     )
     invitation = state.invitation
-    elsewhere = await coalitions.is_elsewhere(session, subject.plan_id, subject.subject_id)
     # A party's own words are of no council's plan.
     said = invitation is not None and invitation.by in {None, subject.plan_id, *shown}
     inviter = await _inviter(session, invitation, lines) if invitation else None
@@ -183,7 +204,7 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
             for one in state.proposals
             if one.plan_id in shown and not waits_for_person(one.authority, today)
         ),
-        acts=possible_acts(row.coalition, subject.plan_id, authority, today, elsewhere=elsewhere),
+        acts=possible_acts(standing.coalition, subject.plan_id, authority, today, standing.bars),
         near_misses=await other_near_misses(session, authority, subject.plan_id, {one.plan_id for one in lines}, today),
         guests=guest_lines(state, lines, shown - {subject.plan_id}, today),
         closed=_why_closed(state, own, [line for line in lines if line is not own]),
@@ -202,7 +223,7 @@ async def _inviter(session: AsyncSession, invitation: CoalitionInvitation, lines
 def _why_closed(state: CoalitionState, own: CouncilLine, others: Sequence[CouncilLine]) -> str | None:
     if state.status in CLOSED:
         return f"{CLOSED[state.status]} {state.ended_because or ''}".strip()
-    if own.state in ("declined", "left", "lapsed", "withdrawn"):
+    if own.state in OUT:
         return "Your council is not in this group any more."
     return WAITS if others and all(line.waits for line in others) else None
 
@@ -222,6 +243,7 @@ async def _pair(session: AsyncSession, authority: str, subject: Subject, today: 
     theirs_too = facts[-1] if len(facts) == 2 and all(facts) else None
     own = own_line(stored.get(subject.plan_id), authority, subject.plan_id, mine.tender_window)
     partner = partner_line(theirs, theirs_too, today)
+    formed = await coalitions.elsewhere(session, [subject.plan_id], subject.subject_id)
     ended = f"This match no longer holds. {' '.join(state.reasons)}" if state.status != "active" else None
     closed = ended if theirs_too or ended is None else "This match no longer holds."
     return GroupView(
@@ -234,8 +256,9 @@ async def _pair(session: AsyncSession, authority: str, subject: Subject, today: 
         reasons=state.reasons if theirs.title is not None and theirs_too else (),
         answers=(),
         together_from=state.common_window.earliest if state.common_window else None,
+        decide_by=state.decide_by,
         near_misses=near_miss_sentences(state, authority, today) if not partner.waits else (),
         introduction=introduction_view(state, *said, today) if not partner.waits else None,
-        acts=("invite",) if theirs.title is not None and theirs_too and ended is None and not partner.waits else (),
+        acts=("invite",) if theirs.title is not None and theirs_too and not (ended or formed or partner.waits) else (),
         closed=closed or (WAITS if partner.waits else None),
     )

@@ -13,7 +13,7 @@ from matching.features import kin_of
 from services.application.council_lines import CouncilLine, describe, member_line, other_line
 from services.domain.coalition import MIN_MEMBERS, CoalitionStatus, MemberState
 from services.domain.disclosure import is_open, plan_facts, shown_to_party
-from services.domain.opportunity import OpportunityStatus
+from services.domain.opportunity_status import OpportunityStatus
 from services.domain.parties import Party
 from services.domain.reorganisation import waits_for_person
 from services.store import coalitions, opportunities, plans, responses
@@ -96,7 +96,7 @@ async def find_group(session: AsyncSession, party: Party, subject_id: str, day: 
 
 async def _pairs(session: AsyncSession, rows: Sequence[Opportunity], party: Party, day: date) -> list[PartyGroup]:
     """The pairs that stand and that could become a group: both plans are members' and shared openly, the windows meet,
-    the two councils will not be one, and neither has called it not the same thing."""
+    the two councils will not be one, neither has called it not the same thing, and the day to decide is not past."""
     members, unlike = party.members_on(day), await responses.silenced(session, [row.opportunity_id for row in rows])
     rows = [row for row in rows if row.opportunity_id not in unlike and _may_convene(row, members)]
     stored = await plans.by_id(session, {plan_id for row in rows for plan_id in (row.plan_a, row.plan_b)})
@@ -104,7 +104,7 @@ async def _pairs(session: AsyncSession, rows: Sequence[Opportunity], party: Part
     found = []
     for row in rows:
         state = OpportunityState.model_validate(row.payload)
-        if state.common_window is None or state.decide_by is None:
+        if state.common_window is None or state.decide_by is None or state.decide_by < day:
             continue
         sides = ((row.plan_a, row.authority_a), (row.plan_b, row.authority_b))
         lines = tuple(

@@ -15,11 +15,9 @@ LOOK_EVERY_SECONDS: Final = 0.1
 Found = TypeVar("Found")
 
 
-async def wait_for(
-    sessions: Sessions, look: Callable[[AsyncSession], Awaitable[Found | None]], seconds: float = WAIT_SECONDS
-) -> Found | None:
-    """Calls `look` in new transactions until it finds something. None if it finds nothing within `seconds`."""
-    give_up = time.monotonic() + seconds
+async def wait_for(sessions: Sessions, look: Callable[[AsyncSession], Awaitable[Found | None]]) -> Found | None:
+    """Calls `look` in new transactions until it finds something. None if it finds nothing within `WAIT_SECONDS`."""
+    give_up = time.monotonic() + WAIT_SECONDS
     while True:
         async with sessions() as session:
             found = await look(session)

@@ -20,7 +20,7 @@ from events.limits import find_excess
 from events.plans import PlanAwarded, PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
 from events.topics import NOTICES, PAGE_PLANS
 from matching.plan import Status
-from services.application.patience import WAIT_SECONDS, wait_for
+from services.application.patience import wait_for
 from services.domain.audit import Act, AuditAction, Channel
 from services.ingest.event_publisher import message_of, plan_event
 from services.store import audit_log, outbox, plan_drafts, plan_log, plans
@@ -144,14 +144,14 @@ async def confirm_plan(session: AsyncSession, row: PlanRecord) -> PlanPayload:
     return payload
 
 
-async def wait_for_revision(sessions: Sessions, plan_id: str, revision: int, seconds: float = WAIT_SECONDS) -> bool:
+async def wait_for_revision(sessions: Sessions, plan_id: str, revision: int) -> bool:
     """Waits briefly until the matcher has recorded a revision of a plan; returns whether it has."""
 
     async def look(session: AsyncSession) -> bool | None:
         known = await fetch(session, plans.revisions([plan_id]))
         return known.get(plan_id, 0) >= revision or None
 
-    return await wait_for(sessions, look, seconds) is not None
+    return await wait_for(sessions, look) is not None
 
 
 def _payload(draft: PlanDraft, revision: int, at: datetime) -> PlanPayload:

@@ -7,20 +7,19 @@ from typing import Final
 from services.domain import coalition_answers as rules
 from services.domain.coalition import Coalition, CoalitionStatus
 from services.domain.coalition_answers import AnswerRefusedError, InvitationRequest
+from services.domain.coalition_bars import Bars
 
 ACTS: Final = ("accept", "join", "invite", "dates", "lead", "commit", "document", "decline", "leave")
 
 
-def possible_acts(
-    coalition: Coalition, plan_id: str, authority: str, today: date, *, elsewhere: bool
-) -> tuple[str, ...]:
+def possible_acts(coalition: Coalition, plan_id: str, authority: str, today: date, bars: Bars) -> tuple[str, ...]:
     """The acts that would be accepted and change something, in the order of `ACTS`."""
     asked: dict[str, Callable[[], Coalition]] = {
-        "accept": lambda: rules.accept(coalition, plan_id, today, elsewhere=elsewhere),
-        "join": lambda: rules.join(coalition, plan_id, authority, today, elsewhere=elsewhere),
+        "accept": lambda: rules.accept(coalition, plan_id, today, bars),
+        "join": lambda: rules.join(coalition, plan_id, authority, today, bars),
         "decline": lambda: rules.decline(coalition, plan_id),
-        "invite": lambda: rules.invite(coalition, plan_id, InvitationRequest(), today),
-        "lead": lambda: rules.take_lead(coalition, plan_id),
+        "invite": lambda: rules.invite(coalition, plan_id, InvitationRequest(), today, bars),
+        "lead": lambda: rules.take_lead(coalition, plan_id, bars),
         "commit": lambda: rules.commit(coalition, plan_id),
         "leave": lambda: rules.leave(coalition, plan_id),
     }

@@ -1,4 +1,7 @@
-"""Changes which emails an authority gets, with a record of each change."""
+"""Changes which emails an authority gets, with a record of each change.
+
+A dissolved authority's emails are its successor's: whoever chooses for it changes the successor's choice.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +12,8 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.audit import Act, AuditAction, Channel
-from services.store import audit_log, authorities, benchmark_notices, plan_confirmations
+from services.store import audit_log, authorities, benchmark_notices, coalition_notices, plan_confirmations
+from services.store.addressees import addressee, written_to
 from services.store.authorities import AuthorityUpdate, Mutes, SaveResult
 
 
@@ -23,6 +27,7 @@ class EmailChoice(StrEnum):
     STOP = "stop"
     NO_QUESTIONS = "no-questions"
     NO_PRICES = "no-prices"
+    NO_GROUPS = "no-groups"
 
 
 SENTENCES: Final[Mapping[EmailChoice, str]] = {
@@ -33,11 +38,13 @@ SENTENCES: Final[Mapping[EmailChoice, str]] = {
     EmailChoice.STOP: "You get no emails about matches any more.",
     EmailChoice.NO_QUESTIONS: "Nobody asks you whether your plans are still true.",
     EmailChoice.NO_PRICES: "You get no emails about prices and extensions.",
+    EmailChoice.NO_GROUPS: "You get no emails about groups, and no invitations.",
 }
 _SWITCHES: Final[Mapping[str, str]] = {
     "digest": "digest",
     plan_confirmations.PURPOSE: "confirmations",
     benchmark_notices.PURPOSE: "benchmarks",
+    coalition_notices.PURPOSE: "coalitions",
 }
 """The field that stops a kind of email; `immediate` stops every other kind."""
 
@@ -51,11 +58,16 @@ class EmailsNow:
     digest: bool
     confirmations: bool
     benchmarks: bool
+    coalitions: bool
     paused_until: date | None
 
     def sentence(self, today: date) -> str:
         """Describes the choice in words."""
-        others = ((EmailChoice.NO_QUESTIONS, self.confirmations), (EmailChoice.NO_PRICES, self.benchmarks))
+        others = (
+            (EmailChoice.NO_QUESTIONS, self.confirmations),
+            (EmailChoice.NO_PRICES, self.benchmarks),
+            (EmailChoice.NO_GROUPS, self.coalitions),
+        )
         return " ".join([self._about_matches(today), *(SENTENCES[choice] for choice, wanted in others if not wanted)])
 
     def _about_matches(self, today: date) -> str:
@@ -68,25 +80,35 @@ class EmailsNow:
         return SENTENCES[EmailChoice.ALL] if self.digest else "You get emails at once, and no weekly digest."
 
 
-async def current(session: AsyncSession, authority: str) -> EmailsNow | None:
+async def current(session: AsyncSession, authority: str, today: date) -> EmailsNow | None:
     """The emails that an authority gets; None if it has no mailbox."""
-    row = (await authorities.by_codes(session, [authority])).get(authority)
+    row = await addressee(session, authority, today)
     if row is None or row.mailbox is None:
         return None
-    return EmailsNow(row.mailbox, row.immediate, row.digest, row.confirmations, row.benchmarks, row.paused_until)
+    return EmailsNow(
+        mailbox=row.mailbox,
+        immediate=row.immediate,
+        digest=row.digest,
+        confirmations=row.confirmations,
+        benchmarks=row.benchmarks,
+        coalitions=row.coalitions,
+        paused_until=row.paused_until,
+    )
 
 
 async def choose(
     session: AsyncSession, authority: str, choice: EmailChoice, actor: str | None, today: date
 ) -> EmailsNow | None:
     """Changes which emails an authority gets; returns the new choice."""
-    return await _write(session, authority, _fields(choice, today), choice.value, actor)
+    entry = AuthorityUpdate(written_to(authority, today), _fields(choice, today))
+    return await _write(session, entry, choice.value, actor, today)
 
 
-async def stop_kind(session: AsyncSession, authority: str, kind: str) -> EmailsNow | None:
+async def stop_kind(session: AsyncSession, authority: str, kind: str, today: date) -> EmailsNow | None:
     """Stops one kind of email, for the unsubscribe button of an email program; returns the new choice."""
     stopped = kind if kind in _SWITCHES else "immediate"
-    return await _write(session, authority, {_SWITCHES.get(kind, "immediate"): False}, f"stop-{stopped}", None)
+    entry = AuthorityUpdate(written_to(authority, today), {_SWITCHES.get(kind, "immediate"): False})
+    return await _write(session, entry, f"stop-{stopped}", None, today)
 
 
 async def muted_partners(session: AsyncSession, authority: str) -> frozenset[str]:
@@ -95,25 +117,22 @@ async def muted_partners(session: AsyncSession, authority: str) -> frozenset[str
 
 
 async def set_muted(
-    session: AsyncSession, authority: str, partner: str, actor: str | None, *, muted: bool
+    session: AsyncSession, authority: str, partner: str, actor: str | None, today: date, *, muted: bool
 ) -> EmailsNow | None:
     """Mutes a partner, or lets emails about it through again; what the authority gets then."""
     before = await muted_partners(session, authority)
     partners = before | {partner} if muted else before - {partner}
-    return await _write(session, authority, {}, f"{'mute' if muted else 'unmute'} {partner}", actor, partners)
+    entry = AuthorityUpdate(authority, {}, partners)
+    return await _write(session, entry, f"{'mute' if muted else 'unmute'} {partner}", actor, today)
 
 
 async def _write(
-    session: AsyncSession,
-    authority: str,
-    fields: Mapping[str, Any],
-    choice: str,
-    actor: str | None,
-    partners: frozenset[str] | None = None,
+    session: AsyncSession, entry: AuthorityUpdate, choice: str, actor: str | None, today: date
 ) -> EmailsNow | None:
-    result, _ = await authorities.save(session, AuthorityUpdate(authority, fields, partners))
+    authority = entry.authority
+    result, _ = await authorities.save(session, entry)
     await session.flush()
-    now = await current(session, authority)
+    now = await current(session, authority, today)
     if result != SaveResult.UNCHANGED:
         details = {"choice": choice}
         act = Act(AuditAction.EMAILS_CHANGED, authority, f"authority:{authority}", Channel.BROWSER, actor, details)
@@ -124,7 +143,8 @@ async def _write(
 def _fields(choice: EmailChoice, today: date) -> Mapping[str, Any]:
     match choice:
         case EmailChoice.ALL:
-            return {"immediate": True, "digest": True, "confirmations": True, "benchmarks": True, "paused_until": None}
+            kinds = ("immediate", "digest", *_SWITCHES.values())
+            return {**dict.fromkeys(kinds, True), "paused_until": None}
         case EmailChoice.PAUSE_MONTH:
             return {"paused_until": today + timedelta(days=30)}
         case EmailChoice.PAUSE_QUARTER:
@@ -135,5 +155,7 @@ def _fields(choice: EmailChoice, today: date) -> Mapping[str, Any]:
             return {"confirmations": False}
         case EmailChoice.NO_PRICES:
             return {"benchmarks": False}
+        case EmailChoice.NO_GROUPS:
+            return {"coalitions": False}
         case EmailChoice.STOP:
             return {"immediate": False, "digest": False}

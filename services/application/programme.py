@@ -13,6 +13,7 @@ from services.application.csv_table import Columns, Line, Problem
 from services.domain.programme.records import Signatory, status_on
 from services.domain.programme.report import Measure, build_scene, measure_all, measure_sharing
 from services.domain.programme.shares import PlanHistory, build_histories, stale
+from services.domain.reorganisation import full_name_on
 from services.store import programme as store
 from services.store.authorities import AuthorityUpdate
 
@@ -26,6 +27,9 @@ SIGNATORY_COLUMNS: Final[Columns] = {
 }
 """The columns of the signatory register as CSV. `position` is an office, such as Chief Digital Officer, never a
 name."""
+
+_MONEY, _POUND = "pounds", "\u00a3"
+_SINGULARS: Final = {"authorities": "authority"}
 
 
 async def measures(
@@ -89,8 +93,17 @@ def read_rate(text: str) -> tuple[float, float] | None:
 
 
 def show_value(one: Measure) -> str:
-    """A measure's number for people; "none" if there is nothing to measure."""
-    return "none" if one.value is None else f"{one.value:,.10g}"
+    """A measure's number for people, with the pound sign if it is money; "none" if there is nothing to measure."""
+    if one.value is None:
+        return "none"
+    return f"{_POUND if one.unit == _MONEY else ''}{one.value:,.10g}"
+
+
+def show_unit(one: Measure) -> str:
+    """A measure's unit for people, in the singular for one; empty for money and if there is nothing to measure."""
+    if one.value is None or one.unit == _MONEY:
+        return ""
+    return _SINGULARS.get(one.unit, one.unit.removesuffix("s")) if one.value == 1 else one.unit
 
 
 def report_json(found: Sequence[Measure], as_of: date) -> dict[str, Any]:
@@ -110,13 +123,13 @@ def report_csv(found: Sequence[Measure], as_of: date) -> str:
 
 def report_page(found: Sequence[Measure], as_of: date, authority: str | None) -> list[str]:
     """The report as one page of text: the sections in the first column, and each number with its definition."""
-    whose = f" of {display_name(authority)}" if authority else ""
+    whose = f" of {full_name_on(authority, as_of)}" if authority else ""
     lines = [f"Programme report{whose} as of {format_date(as_of)}"]
     section = ""
     for one in found:
         heading = one.section if one.section != section else ""
         section = one.section
-        shown = f"{sanitise_line(one.name, 40):<40} {show_value(one):>14} {one.unit:<12}"
+        shown = f"{sanitise_line(one.name, 40):<40} {show_value(one):>14} {show_unit(one):<12}"
         lines.append(f"{heading:<13} {shown} {one.definition}")
     return lines
 

@@ -54,7 +54,8 @@ async def find_subject(session: AsyncSession, subject_id: str, authority: str) -
     row = await coalitions.load(session, subject_id)
     if row is not None:
         coalition = row.coalition
-        plans = [(member.plan_id, member.authority) for member in coalition.members]
+        # An authority can be named twice: as a member asked "still in?", or with a second plan that fits, too.
+        plans = [(member.plan_id, member.authority) for member in (*coalition.current, *coalition.members)]
         plans += [(proposal.plan_id, proposal.authority) for proposal in coalition.proposals]
         return Subject("coalition", subject_id, coalition.terms_revision, _own(plans, authority, subject_id))
     opportunity = await session.get(Opportunity, subject_id)
@@ -89,10 +90,11 @@ def read_jsonl(path: Path) -> Iterator[ResponsePayload | ResponseError]:
 
 
 def _own(plans: Sequence[tuple[str, str]], authority: str, subject_id: str) -> str:
-    own = [plan_id for plan_id, code in plans if code == authority]
-    if len(own) != 1:
+    """The first plan of the authority's. Raises ResponseError if it has none."""
+    own = next((plan_id for plan_id, code in plans if code == authority), None)
+    if own is None:
         raise ResponseError(f"{authority} has no plan in {subject_id}")
-    return own[0]
+    return own
 
 
 def _from_line(line: bytes) -> ResponsePayload:

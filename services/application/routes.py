@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.responses import RouteStep
-from matching.text.formatting import format_date, sanitise_line
+from matching.text.formatting import format_date, join_words, sanitise_line
 from services.application import frameworks
 from services.application.frameworks import FrameworkCheck, FrameworkError
+from services.application.own_groups import OwnGroup, to_own_group
 from services.application.responses import ResponseError, Subject, find_subject
+from services.domain.coalition import CoalitionStatus
 from services.domain.disclosure import is_open
 from services.domain.ids import plan_subject
 from services.domain.reorganisation import full_name_on
@@ -22,6 +24,13 @@ from services.platform.settings import Settings
 from services.store import coalitions, plans, responses
 from services.store.coalitions import CoalitionRow
 from services.store.route_records import to_entry
+
+_GROUP_STATES: Final = {
+    CoalitionStatus.SUGGESTED: "suggested",
+    CoalitionStatus.INVITING: "forming",
+    CoalitionStatus.FORMED: "agreed",
+    CoalitionStatus.FROZEN: "tender notice published",
+}
 
 
 class RouteError(Exception):
@@ -88,7 +97,7 @@ def audit_note(view: RouteView, as_of: date) -> list[str]:
         "",
         *(line for step in STEPS for line in _step(step, view.record.entry(step), view.authority, as_of)),
         "",
-        *_prompts(view),
+        *_prompts(view, as_of),
     ]
     return [line for line, after in zip(lines, [*lines[1:], ""], strict=True) if line or after]
 
@@ -99,21 +108,7 @@ def to_json(view: RouteView) -> dict[str, Any]:
         "plan_id": view.plan_id,
         "chosen": view.record.chosen,
         "missing": list(view.record.missing),
-        "steps": [
-            {
-                "step": one.step,
-                "outcome": one.outcome,
-                "asked_at": one.asked_at.isoformat(),
-                "by": one.by,
-                "authority": one.authority,
-                "recorded_on": one.recorded_on.isoformat(),
-                "candidates": list(one.candidates),
-                "reason": one.reason,
-                "note": one.note,
-                "coalition_id": one.coalition_id,
-            }
-            for one in view.record.entries
-        ],
+        "steps": [one.as_json() for one in view.record.entries],
         "frameworks": view.check.line if view.check else None,
         "coalitions": [row.coalition_id for row in view.coalitions],
     }
@@ -135,14 +130,18 @@ def _step(step: RouteStep, entry: RouteEntry | None, authority: str, as_of: date
     ]
 
 
-def _prompts(view: RouteView) -> Sequence[str]:
+def _others(group: OwnGroup) -> str:
+    return join_words([*group.others]) or "no other council"
+
+
+def _prompts(view: RouteView, as_of: date) -> Sequence[str]:
     found = []
     if view.check and view.check.line and view.record.entry(RouteStep.FRAMEWORK) is None:
         names = dict.fromkeys(one.lot.title for one in view.check.covering if one.usable)
         found.append(f"{view.check.line} {sanitise_line(', '.join(names), 200)}.")
     if view.coalitions and view.record.entry(RouteStep.COALITION) is None:
-        listed = ", ".join(f"{row.coalition_id} ({row.status})" for row in view.coalitions)
-        found.append(f"The plan is in a coalition: {listed}.")
+        groups = [to_own_group(row.coalition, view.plan_id, as_of) for row in view.coalitions]
+        found += [f"The plan is in a group with {_others(one)} ({_GROUP_STATES[one.status]})." for one in groups]
     if view.record.chosen is RouteStep.NEW and view.record.missing:
         steps = " and ".join(STEP_NAMES[step].lower() for step in view.record.missing)
         found.append(f"A new contract was chosen, and nothing is recorded of these routes: {steps}.")

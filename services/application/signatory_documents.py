@@ -58,7 +58,7 @@ async def read_documents(
 
 
 def _document(row: ResponseRow, plan: PlanRecord, today: date) -> SignatoryDocument | None:
-    payload = ResponseDocument.model_validate(row.payload)
+    payload = responses.payload_of(row, ResponseDocument)
     facts = plan_facts(plan.state)
     if facts is None or not shows_document_to_signatories(payload.readers, plan.state):
         return None

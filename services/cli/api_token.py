@@ -8,6 +8,7 @@ import typer
 from events.fields import canonical_authority
 from services.application import api_tokens as use
 from services.application.api_tokens import ApiTokenError
+from services.application.known_authorities import require_known
 from services.cli.database import with_database
 from services.cli.responses import REFUSED, stop
 from services.cli.terminal import plain
@@ -60,10 +61,12 @@ def list_(
     as_json: _Json = False,
 ) -> None:
     """List tokens with their authority, scopes and last use."""
+    code = canonical_authority(authority) if authority else None
 
     async def look(sessions: Sessions) -> list[ApiToken]:
         async with sessions() as session:
-            return list(await api_tokens.listed(session, canonical_authority(authority) if authority else None))
+            await require_known(session, code)
+            return list(await api_tokens.listed(session, code))
 
     found = with_database(look)
     if as_json:

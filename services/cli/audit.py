@@ -21,6 +21,9 @@ from services.platform.settings import settings
 from services.store import audit_log, audit_names
 from services.store.database import Sessions, transaction
 
+_MAX_ENTRY: Final = 2**63 - 1
+"""PostgreSQL numbers no more entries."""
+
 app = typer.Typer(no_args_is_help=True, help="Check, prove and export the audit log.")
 
 Key = TypeVar("Key")
@@ -58,7 +61,7 @@ def verify(
 
 
 @app.command()
-def prove(entry: Annotated[int, typer.Argument(min=0, help="The entry's number, from 0.")]) -> None:
+def prove(entry: Annotated[int, typer.Argument(min=0, max=_MAX_ENTRY, help="The entry's number, from 0.")]) -> None:
     """Print the proof that an entry is in the newest checkpoint: it is checked without this database."""
     try:
         proof = with_snapshot(lambda session: use.prove(session, entry))
@@ -79,7 +82,7 @@ def export(
         async for line in use.export(session, authority=code, names=names):
             typer.echo(json.dumps(line, ensure_ascii=False))
 
-    with_snapshot(read)
+    with_snapshot(read, authority=code)
 
 
 @app.command()

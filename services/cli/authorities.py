@@ -14,12 +14,14 @@ from events.fields import canonical_authority
 from services.application import csv_table
 from services.application.authority_csv import known_name, read, to_csv
 from services.application.csv_table import FileError, Problem
+from services.application.known_authorities import require_known
 from services.application.mailbox_change import send_refused_again
 from services.cli.database import with_database
+from services.cli.terminal import plain
 from services.domain.notifications import WaitReason
 from services.platform.files import write_atomically
 from services.store import authorities as register
-from services.store import deliveries, intents
+from services.store import deliveries, intents, opportunities
 from services.store.authorities import AuthorityUpdate, SaveResult
 from services.store.database import Sessions, now, transaction
 
@@ -183,6 +185,10 @@ def mute(
         async with transaction(sessions) as session:
             if not await register.by_codes(session, [code]):
                 return False
+            if opportunity and not await opportunities.get_many(session, [opportunity]):
+                typer.echo(f"There is no opportunity {plain(opportunity)}; see `jointly opportunities`.", err=True)
+                raise typer.Exit(REJECTED)
+            await require_known(session, canonical_authority(partner) if partner else None)
             kind: register.Subject = "partner" if partner else "opportunity"
             await register.mute(session, code, kind, canonical_authority(partner) if partner else opportunity or "")
             return True

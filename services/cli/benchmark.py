@@ -17,6 +17,7 @@ from services.application.benchmarks import (
     cell_as_json,
     read_benchmark,
 )
+from services.application.known_authorities import require_known
 from services.cli.database import with_database
 from services.cli.producing import check_authority
 from services.cli.responses import REFUSED, USAGE, stop
@@ -48,6 +49,7 @@ def benchmark(
 
     async def work(sessions: Sessions) -> Benchmark:
         async with transaction(sessions) as session:
+            await require_known(session, code)
             return await read_benchmark(
                 session, about, reader=code, channel=Channel.COMMAND_LINE, today=day, quarter=wanted
             )

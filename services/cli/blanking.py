@@ -13,29 +13,60 @@ from typing import Any, Final, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.cloudevents import EnvelopeError, decode, encode
+from events.cloudevents import EnvelopeError, Message, decode, encode
 from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter
-from events.topics import DEAD_COALITIONS, DEAD_CONTRACTS, DEAD_OPPORTUNITIES, DEAD_PLANS, DEAD_RESPONSES, Topic
+from events.topics import (
+    DEAD_COALITIONS,
+    DEAD_CONTRACTS,
+    DEAD_OPPORTUNITIES,
+    DEAD_PLANS,
+    DEAD_RESPONSES,
+    PAGE_RESPONSES,
+    Topic,
+)
 from services.cli.dead_letters import all_records
 from services.messaging.kafka import Record, connection, make_producer
 from services.platform.settings import Settings
+from services.store import outbox
+from services.store.outbox import Outbox
 
 DETAIL: Final = "its content was forgotten on request"
 TOPICS: Final = (DEAD_PLANS, DEAD_OPPORTUNITIES, DEAD_COALITIONS, DEAD_RESPONSES, DEAD_CONTRACTS)
 
 
 def concerns(letter: DeadLetter, subject: str) -> bool:
-    """Return whether a dead letter names a plan, or any plan of an authority, in its key, headers or value."""
+    """Return whether a dead letter is about a plan, or about an authority, by its key, headers or value."""
     if letter.key is None and letter.value is None and letter.detail == DETAIL:
         return False
-    named = re.escape(subject) + (r"(?![A-Za-z0-9._-])" if ":" in subject else ":")
-    pattern = re.compile(rb"(?<![A-Za-z0-9-])" + named.encode())
-    parts = [letter.key or b"", letter.value or b"", *(header.value for header in letter.headers)]
+    return _names(subject, letter.value or b"", letter.key or b"", *(header.value for header in letter.headers))
+
+
+def _names(subject: str, value: bytes, *others: bytes) -> bool:
+    """Return whether a message is about a plan, or about any plan of an authority, or is the authority's own."""
+    named = re.escape(subject) + r"(?![A-Za-z0-9._-])"
+    if ":" not in subject:
+        named = rf'{re.escape(subject)}:|"authority":\s*"{re.escape(subject)}"'
+    pattern = re.compile(rf"(?<![A-Za-z0-9-])(?:{named})".encode())
+    parts = [value, *others]
     with suppress(ValueError, RecursionError):
         # Encode it again without JSON's escapes for letters.
-        parts.append(json.dumps(json.loads(letter.value or b""), ensure_ascii=False).encode(errors="replace"))
+        parts.append(json.dumps(json.loads(value), ensure_ascii=False).encode(errors="replace"))
     return any(pattern.search(part) for part in parts)
+
+
+async def drop_waiting(session: AsyncSession, subject: str) -> None:
+    """Delete the outbox's copies of dead letters and of answers on the pages that name the plan or authority."""
+    rows = await outbox.of_topics(session, [PAGE_RESPONSES.name, *(topic.name for topic in TOPICS)])
+    ids = [row.id for row in rows if row.id is not None and _is_about(row, subject)]
+    await outbox.drop_messages(session, ids)
+
+
+def _is_about(row: Outbox, subject: str) -> bool:
+    if row.topic == PAGE_RESPONSES.name:
+        return _names(subject, row.value)
+    return _concerned(row.message(), subject) is not None
 
 
 async def count_letters(using: Settings, subject: str) -> int:
@@ -80,7 +111,7 @@ async def _read(using: Settings, topic: Topic) -> list[Record]:
         await consumer.stop()
 
 
-def _concerned(record: Record, subject: str) -> DeadLetter | None:
+def _concerned(record: Record | Message, subject: str) -> DeadLetter | None:
     try:
         letter = cast(DeadLetter, decode(record.headers, record.value, DEAD_LETTER_PAYLOADS).payload)
     except EnvelopeError:

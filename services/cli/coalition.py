@@ -18,8 +18,9 @@ from matching.text.formatting import format_date, format_pounds
 from services.application import coalitions as use
 from services.application.authority_lists import find_coalition_deadlines
 from services.application.calendar_file import to_ics
-from services.application.coalitions import Answer, CoalitionError
+from services.application.coalitions import Answer, CoalitionError, MemberRoutes
 from services.cli.database import with_snapshot
+from services.cli.days import DAY, read_day
 from services.cli.responses import (
     AUTHORITY,
     DRY_RUN,
@@ -63,7 +64,7 @@ def list_(
 ) -> None:
     """List the coalitions, the latest change first."""
     code = canonical_authority(authority) if authority else None
-    found = with_snapshot(lambda session: use.listed(session, code, ended=ended, limit=limit))
+    found = with_snapshot(lambda session: use.listed(session, code, ended=ended, limit=limit), authority=code)
     if as_json:
         for state in found:
             typer.echo(state.model_dump_json())
@@ -80,19 +81,22 @@ def _row(state: CoalitionState) -> Sequence[str]:
 
 @app.command()
 def show(coalition: _Id, as_json: _Json = False) -> None:
-    """Show one coalition: members, dates, reasons for the match, and answers."""
+    """Show one coalition: members, dates, reasons for the match, routes that members checked, and answers."""
 
-    async def read(session: AsyncSession) -> tuple[CoalitionState, list[Answer]]:
-        return await use.find(session, coalition), await use.answers(session, coalition)
+    async def read(session: AsyncSession) -> tuple[CoalitionState, MemberRoutes, list[Answer]]:
+        state = await use.find(session, coalition)
+        routes = await use.load_routes(session, state, today(settings().as_of))
+        return state, routes, await use.answers(session, coalition)
 
     try:
-        state, answers = with_snapshot(read)
+        state, routes, answers = with_snapshot(read)
     except CoalitionError as error:
         stop(str(error), REFUSED)
     if as_json:
-        typer.echo(json.dumps({**state.model_dump(mode="json"), "answers": [asdict(one) for one in answers]}))
+        found = {"routes": routes.entries, "answers": [asdict(one) for one in answers]}
+        typer.echo(json.dumps({**state.model_dump(mode="json"), **found}))
         return
-    _print(state, answers)
+    _print(state, routes, answers)
 
 
 @app.command()
@@ -183,15 +187,21 @@ def dates(
     coalition: _Id,
     authority: Annotated[str, AUTHORITY],
     reply_by: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], help="The new deadline, later than the current one.")
+        datetime, typer.Option(parser=read_day, metavar=DAY, help="The new deadline, later than the current one.")
     ],
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,
     dry_run: Annotated[bool, DRY_RUN] = False,
 ) -> None:
     """Give the other members more time to reply. Only the lead may move the deadline, and only to a later day."""
-    code = canonical_authority(authority)
-    payload = respond(ResponseDates, coalition, code, {"reply_by": reply_by.date()})
+    code, day = canonical_authority(authority), reply_by.date()
+    try:
+        invitation = with_snapshot(lambda session: use.find(session, coalition)).invitation
+    except CoalitionError as error:
+        stop(str(error), REFUSED)
+    if invitation is not None and day <= invitation.reply_by:
+        stop(f"--reply-by: the members have until {format_date(invitation.reply_by)}; give a later day", REFUSED)
+    payload = respond(ResponseDates, coalition, code, {"reply_by": day})
     Sending(signing_key_file, own_topic, dry_run).send([payload])
 
 
@@ -212,7 +222,7 @@ def _print_calendar(coalition: str, authority: str) -> None:
     typer.echo(to_ics(items, settings().public_url).decode(), nl=False)
 
 
-def _print(state: CoalitionState, answers: Sequence[Answer]) -> None:
+def _print(state: CoalitionState, routes: MemberRoutes, answers: Sequence[Answer]) -> None:
     typer.echo(f"{state.coalition_id}: {state.status}, version {state.terms_revision}")
     typer.echo(f"Together from {format_date(state.together_from)}, decide by {format_date(state.decide_by)}.")
     if state.invitation:
@@ -224,6 +234,8 @@ def _print(state: CoalitionState, answers: Sequence[Answer]) -> None:
         typer.echo(f"  {_member(member, state.lead)}")
     for proposal in state.proposals:
         typer.echo(f"  proposed: {plain(proposal.authority_name, 80)}. {plain(proposal.sentence, 200)}")
+    for line in routes.lines:
+        typer.echo(f"  {plain(line, 300)}")
     for one in answers:
         undone = ", taken back" if one.undone else ""
         detail = f": {plain(one.detail, 300)}" if one.detail else ""

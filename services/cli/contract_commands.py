@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,6 +16,7 @@ from events.contracts import ContractPublished
 from events.signing import SignatureError
 from services.application.contracts import CONTRACT_EVENTS
 from services.cli.database import with_snapshot
+from services.cli.days import DAY, read_day
 from services.cli.producing import (
     DRY_RUN,
     JSON,
@@ -39,7 +41,7 @@ from services.ingest.contracts import (
     read_notice_contracts,
     read_register_contracts,
 )
-from services.ingest.entries import Options, Rejected
+from services.ingest.entries import Options, Rejected, Skipped
 from services.ingest.formats import FormatError
 from services.ingest.register.column_mapping import BUILT_IN, MappingError, load_mapping
 from services.platform.clock import today
@@ -59,7 +61,9 @@ def publish(
     open_to: Annotated[Tier, typer.Option(help="Who may see a register's contracts.")] = Tier.PUBLIC,
     open_from: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="The day from which they may see them; default: the day in the file."),
+        typer.Option(
+            parser=read_day, metavar=DAY, help="The day from which they may see them; default: the day in the file."
+        ),
     ] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
@@ -78,6 +82,9 @@ def publish(
     payloads = [entry.payload for entry in entries if isinstance(entry, ContractEntry)]
     for entry in rejected:
         say(console, ", ".join(part for part in (entry.file, entry.where, entry.field) if part) + f": {entry.reason}")
+    if not as_json:
+        for reason, count in Counter(entry.reason for entry in entries if isinstance(entry, Skipped)).items():
+            say(console, f"{count} skipped: {reason}")
     if dry_run:
         for payload in payloads:
             typer.echo(payload.model_dump_json())
@@ -125,7 +132,7 @@ def list_(
 ) -> None:
     """List the contracts that are shared, with the day on which each tier may see them: for operators."""
     code = check_authority(authority)
-    rows = with_snapshot(lambda session: store.published(session, code))
+    rows = with_snapshot(lambda session: store.published(session, code), authority=code)
     found = [ContractPublished.model_validate(row.payload) for row in rows]
     if as_json:
         for contract in found:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.application.known_authorities import require_known
 from services.platform import retry
 from services.platform.settings import settings
 from services.store import schema
@@ -39,12 +40,13 @@ def on_database(url: str, work: Callable[[Sessions], Awaitable[T]], *, check: bo
     return asyncio.run(run())
 
 
-def with_snapshot(read: Callable[[AsyncSession], Awaitable[T]]) -> T:
-    """Run `read` in one read-only snapshot."""
+def with_snapshot(read: Callable[[AsyncSession], Awaitable[T]], *, authority: str | None = None) -> T:
+    """Run `read` in one read-only snapshot. Raises UnknownAuthorityError if nobody knows the authority asked about."""
 
     async def work(sessions: Sessions) -> T:
         async with sessions() as session:
             await begin_snapshot(session)
+            await require_known(session, authority)
             return await read(session)
 
     return with_database(work)

@@ -2,11 +2,10 @@
 
 import asyncio
 import hashlib
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final, NoReturn, cast
+from typing import Annotated, Final, cast
 
 import typer
 from aiokafka import AIOKafkaConsumer
@@ -27,6 +26,7 @@ from events.topics import (
     family_of,
 )
 from services.cli.dead_letter_origins import UNPROVEN, find_unproven
+from services.cli.errors import fail
 from services.cli.terminal import plain, rendered
 from services.messaging.kafka import Record, connection, make_producer
 from services.platform.settings import Settings, settings
@@ -128,10 +128,10 @@ def replay(
     tried.
     """
     if (dead_letter_id is None) is not every:
-        _stop("name one dead letter, or give --all", USAGE)
+        fail("name one dead letter, or give --all", USAGE)
     chosen = _find_all(reason, family) if dead_letter_id is None else [_find_one(dead_letter_id)]
     if every and not yes:
-        _stop(f"{len(chosen)} dead letters would be replayed; add --yes to do it. Nothing was sent.", USAGE)
+        fail(f"{len(chosen)} dead letters would be replayed; add --yes to do it. Nothing was sent.", USAGE)
     able = _able([kept.letter for kept in chosen])
     asyncio.run(_send(settings(), able))
     typer.echo(f"{len(able)} sent, {len(chosen) - len(able)} not")
@@ -248,7 +248,7 @@ async def _send(using: Settings, letters: Sequence[DeadLetter]) -> None:
 
 def _find_all(reason: DeadLetterReason | None, family: str | None) -> list[StoredDeadLetter]:
     if family is not None and family not in FAMILIES:
-        _stop(f"there is no family '{plain(family, 40)}'; there are {' and '.join(FAMILIES)}", USAGE)
+        fail(f"there is no family '{plain(family, 40)}'; there are {' and '.join(FAMILIES)}", USAGE)
     topics = [topic for name, topic in FAMILIES.items() if family in (None, name)]
     found, unreadable = asyncio.run(find_letters(settings(), topics))
     if unreadable:
@@ -260,14 +260,9 @@ def _find_one(dead_letter_id: str) -> StoredDeadLetter:
     found = [kept for kept in _find_all(None, None) if kept.letter.dead_letter_id.startswith(dead_letter_id)]
     if len(found) != 1:
         what = "no dead letter has" if not found else f"{len(found)} dead letters have ids that begin with"
-        _stop(f"{what} the id {plain(dead_letter_id, 60)}; see `jointly dead-letters list`", NOT_FOUND)
+        fail(f"{what} the id {plain(dead_letter_id, 60)}; see `jointly dead-letters list`", NOT_FOUND)
     return found[0]
 
 
 def _origin(letter: DeadLetter) -> str:
     return f"{plain(letter.origin.topic, 120)}, partition {letter.origin.partition}, offset {letter.origin.offset}"
-
-
-def _stop(sentence: str, code: int) -> NoReturn:
-    print(sentence, file=sys.stderr)  # noqa: T201
-    raise typer.Exit(code)

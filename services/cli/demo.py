@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from events.opportunities import OpportunityState
 from events.plans import PlanPayload
 from services.application.page_links import PageLink
+from services.cli.days import DAY, read_day
 from services.ingest import formats
 from services.ingest.entries import Accepted, Options, Rejected
 from services.local_stack import demo as pipeline
@@ -42,7 +43,8 @@ def demo(
         Path | None, typer.Option(help="Plans in a format of `jointly publish`; default: the sample.")
     ] = None,
     as_of: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day to assess on (YYYY-MM-DD); default: today.")
+        datetime | None,
+        typer.Option(parser=read_day, metavar=DAY, help="Day to assess on (YYYY-MM-DD); default: today."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON line.")] = False,
     give_up_after: Annotated[

@@ -1,5 +1,6 @@
 """Turns every error that a user can fix into one sentence and one exit code. No other module does."""
 
+import errno
 import os
 import re
 import sys
@@ -7,7 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 import typer
@@ -30,6 +31,7 @@ class ExitCode(IntEnum):
     SCHEMA = 5
     INTERNAL = 70
     INTERRUPTED = 130
+    CLOSED_PIPE = 141
 
 
 MEANINGS: Final = {
@@ -42,6 +44,7 @@ MEANINGS: Final = {
     ExitCode.SCHEMA: "The database is not one that this version can work with: other tables, another generation.",
     ExitCode.INTERNAL: f"A fault of Jointly's own. `{PREFIX}LOG_LEVEL=DEBUG` adds the traceback: please report it.",
     ExitCode.INTERRUPTED: "Stopped by Ctrl-C.",
+    ExitCode.CLOSED_PIPE: "The program that read the output, such as `head`, has ended.",
 }
 
 
@@ -60,8 +63,12 @@ class Commands(TyperGroup):
         """Run the command. Typer's own exceptions (usage, exit, abort) pass through."""
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:
+            # Nobody reads what is still buffered: Python would complain about it at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(int(ExitCode.CLOSED_PIPE)) from None
         except Exception as error:
-            if type(error).__module__.startswith("typer.") or isinstance(error, BrokenPipeError):
+            if type(error).__module__.startswith("typer."):
                 raise
             raise _exit(error) from None
 
@@ -77,6 +84,12 @@ def problem_of(error: BaseException) -> Problem:
         "and report what it prints",
         ExitCode.INTERNAL,
     )
+
+
+def fail(sentence: str, code: int) -> NoReturn:
+    """End the command with a sentence on standard error and an exit code."""
+    print(plain(sentence), file=sys.stderr)  # noqa: T201
+    raise typer.Exit(code)
 
 
 def detail(error: BaseException) -> str:
@@ -115,11 +128,11 @@ def _settings(error: BaseException) -> Problem | None:
 def _own(error: BaseException) -> Problem | None:
     """Use the message of our own exceptions. They are matched by name, because their modules load slowly."""
     names = {kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith(("services.", "matching."))}
-    code = next((code for name, code in _OWN.items() if name in names), None)
+    code = next((code for name, code in OWN_ERRORS.items() if name in names), None)
     return None if code is None else Problem(plain(str(error), 2000), code)
 
 
-_OWN: Final = {
+OWN_ERRORS: Final = {
     "TopicsError": ExitCode.BROKER,
     "SchemaError": ExitCode.SCHEMA,
     "WrongGenerationError": ExitCode.SCHEMA,
@@ -130,7 +143,8 @@ _OWN: Final = {
     "EmbeddingError": ExitCode.USAGE,
     "PlanFileError": ExitCode.USAGE,
     "DrillError": ExitCode.USAGE,
-    "PartError": ExitCode.REFUSED,
+    "ComponentError": ExitCode.REFUSED,
+    "UnknownAuthorityError": ExitCode.REFUSED,
 }
 
 
@@ -219,6 +233,10 @@ def _broker(error: BaseException) -> Problem | None:
     return Problem(f"Kafka at {where} refused: {type(error).__name__} {detail(error)}", ExitCode.BROKER)
 
 
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when the output's disk takes no more."""
+
+
 def _file(error: BaseException) -> Problem | None:
     """Describe a file that can't be read or written. A network error has no file name."""
     import ssl
@@ -227,6 +245,8 @@ def _file(error: BaseException) -> Problem | None:
         return Problem(f"TLS failed ({detail(error)}): see {PREFIX}KAFKA_CA_FILE and its siblings", ExitCode.USAGE)
     if isinstance(error, OSError) and error.filename is not None:
         return Problem(f"{plain(str(error.filename))}: {error.strerror}", ExitCode.USAGE)
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return Problem(f"the output can't be written: {error.strerror}", ExitCode.USAGE)
     return None
 
 

@@ -95,7 +95,7 @@ def read_judgements(path: Path) -> Judgements:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise PlanFileError(f"cannot read {path}: {error}") from error
+        raise PlanFileError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from error
     if not isinstance(content, dict) or not all(
         isinstance(grades, dict) and all(type(g) is int and 0 <= g <= 3 for g in grades.values())
         for grades in content.values()

@@ -32,7 +32,7 @@ def list_(
 ) -> None:
     """List the extensions beyond twelve months, those due first, with what became of the benchmark."""
     code, day = check_authority(authority), today(settings().as_of)
-    found = with_snapshot(lambda session: use.list_extensions(session, code, day))
+    found = with_snapshot(lambda session: use.list_extensions(session, code, day), authority=code)
     if as_json:
         for record in found:
             typer.echo(json.dumps(record.as_json()))
@@ -66,7 +66,7 @@ def asked(
 ) -> None:
     """List what others ask an authority about its prices, those due first."""
     code, day = canonical_authority(authority), today(settings().as_of)
-    found = with_snapshot(lambda session: enquiries.list_enquiries(session, code, day))
+    found = with_snapshot(lambda session: enquiries.list_enquiries(session, code, day), authority=code)
     if as_json:
         for record in found:
             typer.echo(json.dumps(record.as_json()))

@@ -39,7 +39,7 @@ def _read(path: Path) -> list[ResponsePayload]:
     try:
         found = list(read_jsonl(path))
     except OSError as error:
-        raise PlanFileError(f"cannot read {path}: {error}") from error
+        raise PlanFileError(f"{path} can't be read: {error.strerror}") from error
     for one in found:
         if isinstance(one, ResponseError):
             raise PlanFileError(f"{path}, {one}")
@@ -50,11 +50,13 @@ def judge_pairs(responses: Iterable[ResponsePayload], plans: Iterable[Plan]) -> 
     """Build one line for each answered pair. An authority's last answer counts, and one "not the same" outweighs the
     other's interest. Answers taken back, and answers about plans not among these, do not count."""
     everything = list(responses)
-    undone = {one.undoes for one in everything if isinstance(one, ResponseUndone)}
+    undone = {(one.authority, one.undoes) for one in everything if isinstance(one, ResponseUndone)}
     answers = {
         (one.subject_id, one.plan_id): one
         for one in everything
-        if isinstance(one, ResponseAnswered) and one.subject == "opportunity" and one.response_id not in undone
+        if isinstance(one, ResponseAnswered)
+        and one.subject == "opportunity"
+        and (one.authority, one.response_id) not in undone
     }
     ids = [plan.plan_id for plan in plans]
     judged: dict[tuple[str, str], list[ResponseAnswered]] = {}

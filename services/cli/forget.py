@@ -2,22 +2,22 @@
 
 import json
 import re
-import sys
 from dataclasses import asdict, dataclass
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
 from aiokafka.errors import KafkaError
 
 from events.fields import AUTHORITY_PATTERN, PLAN_ID_PATTERN
 from matching.policy import Policy
-from services.cli.blanking import blank_letters, count_letters
+from services.cli import blanking
 from services.cli.database import with_database
+from services.cli.errors import fail
 from services.cli.terminal import plain
-from services.matcher.erasure import ErasedContent, plans_of
+from services.matcher.erasure import ErasedContent, forget_invitations, plans_of
 from services.matcher.erasure import erase as forget_plan
-from services.platform.settings import Settings, settings
-from services.store import audit_names, authorities, contracts, mailbox_changes, plan_drafts, saved_searches
+from services.platform.settings import settings
+from services.store import audit_names, authorities, contracts, mailbox_changes, plan_drafts, responses, saved_searches
 from services.store.database import Sessions, transaction
 
 FAILED: Final = 1
@@ -47,25 +47,26 @@ def forget(
     nothing was tried.
     """
     if not re.fullmatch(PLAN_ID_PATTERN if ":" in subject else AUTHORITY_PATTERN, subject):
-        _stop(f"'{plain(subject, 120)}' is neither a plan's id nor an authority's code", USAGE)
+        fail(f"'{plain(subject, 120)}' is neither a plan's id nor an authority's code", USAGE)
     using = settings()
     policy = Policy.load(using.policy_file)
     using.need_kafka()
 
     async def work(sessions: Sessions) -> Done:
         if yes:
-            return await _forget(using, sessions, policy, subject)
+            erased, shared = await forget_stored(sessions, policy, subject)
+            return Done(erased, await blanking.blank_letters(using, subject), shared)
         async with transaction(sessions) as session:
             found = ErasedContent(plans=len(await plans_of(session, subject)))
             shared = await contracts.count_of(session, subject)
-        return Done(found, await count_letters(using, subject), shared)
+        return Done(found, await blanking.count_letters(using, subject), shared)
 
     try:
         done = with_database(work)
     except KafkaError as error:
-        _stop(f"the dead letters are not blanked: {type(error).__name__} {error}. Run it again", FAILED)
+        fail(f"the dead letters are not blanked: {type(error).__name__} {error}. Run it again", FAILED)
     if not yes:
-        _stop(
+        fail(
             f"{done.database.plans} plans, {done.contracts} contracts and {done.dead_letters} dead letters would be "
             "forgotten; add --yes to do it. "
             "It can't be undone",
@@ -82,7 +83,8 @@ def forget(
     )
 
 
-async def _forget(using: Settings, sessions: Sessions, policy: Policy, subject: str) -> Done:
+async def forget_stored(sessions: Sessions, policy: Policy, subject: str) -> tuple[ErasedContent, int]:
+    """Forget what the database holds; return the counts, and the number of contracts."""
     async with transaction(sessions) as session:
         plan_ids, shared = await plans_of(session, subject), 0
         if ":" not in subject:
@@ -92,12 +94,11 @@ async def _forget(using: Settings, sessions: Sessions, policy: Policy, subject: 
             await audit_names.erase_authority(session, subject)
             await plan_drafts.forget(session, subject)
             await saved_searches.forget(session, subject)
+            await responses.forget(session, subject)
+        await blanking.drop_waiting(session, subject)
+    if ":" not in subject:
+        await forget_invitations(sessions, subject)
     total = ErasedContent()
     for plan_id in plan_ids:
         total += await forget_plan(sessions, policy, plan_id)
-    return Done(total, await blank_letters(using, subject), shared)
-
-
-def _stop(sentence: str, code: int) -> NoReturn:
-    print(plain(sentence), file=sys.stderr)  # noqa: T201
-    raise typer.Exit(code)
+    return total, shared

@@ -9,6 +9,7 @@ import typer
 
 from events.fields import canonical_authority
 from events.responses import ResponseIntroduced
+from services.cli.days import DAY, read_day
 from services.cli.responses import AUTHORITY, DRY_RUN, OWN_TOPIC, SIGNING_KEY, Sending, respond
 
 
@@ -25,7 +26,7 @@ def introduce(
     agrees: Annotated[Agrees, typer.Argument(help="yes, no (final for six months, and not reported) or later.")],
     authority: Annotated[str, AUTHORITY],
     remind_on: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="With later: the day to ask again.")
+        datetime | None, typer.Option(parser=read_day, metavar=DAY, help="With later: the day to ask again.")
     ] = None,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,

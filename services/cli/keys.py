@@ -11,7 +11,9 @@ import typer
 
 from events.fields import AUTHORITY_PATTERN, canonical_authority
 from events.jwk import KeyFileError, PublicKey, SigningKey, new_key, public_key, to_file_text
+from services.application.known_authorities import require_known
 from services.cli.database import with_database
+from services.cli.days import DAY, read_day
 from services.platform.clock import today
 from services.store import authorities as register
 from services.store import authority_keys as store
@@ -47,10 +49,10 @@ def add(
     authority: Annotated[str, typer.Argument(help="The key's authority; it must be in the register.")],
     file: Annotated[Path, typer.Argument(help="File with the public key that `jointly keys make` printed.")],
     from_: Annotated[
-        datetime | None, typer.Option("--from", help="First day on which it is valid.", formats=["%Y-%m-%d"])
+        datetime | None, typer.Option("--from", help="First day on which it is valid.", parser=read_day, metavar=DAY)
     ] = None,
     until: Annotated[
-        datetime | None, typer.Option("--until", help="Last day on which it is valid.", formats=["%Y-%m-%d"])
+        datetime | None, typer.Option("--until", help="Last day on which it is valid.", parser=read_day, metavar=DAY)
     ] = None,
     as_json: _Json = False,
 ) -> None:
@@ -100,10 +102,12 @@ def list_(
     as_json: _Json = False,
 ) -> None:
     """List the registered keys: authority, validity period, and whether they may sign today."""
+    code = canonical_authority(authority) if authority else None
 
     async def look(sessions: Sessions) -> list[AuthorityKey]:
         async with sessions() as session:
-            return list(await store.all_keys(session, canonical_authority(authority) if authority else None))
+            await require_known(session, code)
+            return list(await store.all_keys(session, code))
 
     found, day = with_database(look), today(None)
     if as_json:

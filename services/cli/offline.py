@@ -54,7 +54,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
         with path.open(encoding="utf-8") as lines:
             yield from ((number, line) for number, line in enumerate(lines, 1) if line.strip())
     except (OSError, UnicodeDecodeError) as error:
-        raise PlanFileError(f"cannot read {path}: {error}") from error
+        raise PlanFileError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def embed_cached(texts: Sequence[str], embedder: Embedder, cache: Path) -> dict[str, Vector]:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,6 +14,8 @@ from events.fields import canonical_authority, canonical_plan_id
 from services.application import explain as explaining
 from services.application.explain import ExplainError
 from services.cli.database import with_snapshot
+from services.cli.days import DAY, read_day
+from services.cli.errors import fail
 from services.cli.terminal import plain, print_count, print_rows
 from services.platform.clock import today
 from services.platform.settings import settings
@@ -58,7 +60,7 @@ def opportunities(
         introduced = await introductions.agreed(session, [row.opportunity_id for row in rows]) if code else ()
         return [explaining.redact_for_now(row, stored, code, introduced) for row in rows]
 
-    found = with_snapshot(read)
+    found = with_snapshot(read, authority=code)
     if as_json:
         for payload in found:
             typer.echo(json.dumps(payload))
@@ -85,7 +87,8 @@ def explain(
         str | None, typer.Argument(help="Another plan's id; without it, the plan's best partners.")
     ] = None,
     as_of: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day to assess on (YYYY-MM-DD); default: today.")
+        datetime | None,
+        typer.Option(parser=read_day, metavar=DAY, help="Day to assess on (YYYY-MM-DD); default: today."),
     ] = None,
     limit: Annotated[
         int, typer.Option(min=1, max=100, help="Without a partner: maximum number of partners shown.")
@@ -107,7 +110,7 @@ def explain(
     try:
         warning, said = with_snapshot(read)
     except ExplainError as error:
-        _stop(str(error), NOT_FOUND)
+        fail(str(error), NOT_FOUND)
     if warning:
         print(warning, file=sys.stderr)  # noqa: T201
     if as_json:
@@ -192,8 +195,3 @@ def _seen(value: Any) -> str:
             return between.join(_seen(one) for one in value) or "none"
         case _:
             return plain(str(value))
-
-
-def _stop(sentence: str, code: int) -> NoReturn:
-    print(plain(sentence), file=sys.stderr)  # noqa: T201
-    raise typer.Exit(code)

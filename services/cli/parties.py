@@ -14,6 +14,7 @@ from services.application.csv_table import FileError
 from services.application.party_csv import PartyEntry, read
 from services.cli import party_acts
 from services.cli.database import with_database, with_snapshot
+from services.cli.days import DAY, read_day
 from services.cli.terminal import plain
 from services.platform.clock import today
 from services.platform.settings import settings
@@ -71,7 +72,8 @@ def export() -> None:
 @app.command("list")
 def list_(
     as_of: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day of the memberships; today if left out.")
+        datetime | None,
+        typer.Option(parser=read_day, metavar=DAY, help="The day of the memberships; today if left out."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False,
 ) -> None:

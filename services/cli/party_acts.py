@@ -15,6 +15,7 @@ from matching.text.formatting import format_date
 from services.application import party_acts as use
 from services.application.responses import ResponseError
 from services.cli.database import with_snapshot
+from services.cli.days import DAY, read_day
 from services.cli.responses import AUTHORITY, DRY_RUN, OWN_TOPIC, REFUSED, SIGNING_KEY, Sending, stop
 from services.cli.terminal import plain
 from services.domain.reorganisation import full_name_on
@@ -53,9 +54,9 @@ def delegate(
     party: _Party,
     authority: Annotated[str, AUTHORITY],
     scope: Annotated[DelegationScope, typer.Option(help="What the party may do; each includes the one before it.")],
-    until: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The last day.")],
+    until: Annotated[datetime, typer.Option(parser=read_day, metavar=DAY, help="The last day.")],
     starts_on: Annotated[
-        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day; today if left out.")
+        datetime | None, typer.Option("--from", parser=read_day, metavar=DAY, help="The first day; today if left out.")
     ] = None,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,
@@ -95,7 +96,7 @@ def delegations(
     """List delegations, ended ones too: the party, the authority, the scope and the days."""
     day = today(settings().as_of)
     whose, whom = (canonical_authority(code) if code else None for code in (authority, party))
-    found = with_snapshot(lambda session: store.listed(session, authority=whose, party=whom))
+    found = with_snapshot(lambda session: store.listed(session, authority=whose, party=whom), authority=whose)
     for one in found:
         may = f"may {one.scope}" if one.is_valid_on(day) else "may not act"
         days = f"{format_date(one.starts_on)} to {format_date(one.until)}"

@@ -40,7 +40,7 @@ def stale(
     async def read(session: AsyncSession) -> list[PlanHistory]:
         return await programme.stale_plans(session, day, code)
 
-    found = with_snapshot(read)
+    found = with_snapshot(read, authority=code)
     for one in found:
         if as_json:
             typer.echo(json.dumps({"plan_id": one.plan_id, "last_sent": str(one.last_own)}))

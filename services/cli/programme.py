@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.fields import canonical_authority
 from services.application import programme as use
 from services.cli.database import with_snapshot
+from services.cli.days import DAY, read_day
 from services.cli.responses import USAGE, stop
 from services.domain.programme.report import Measure
 from services.platform.clock import today
@@ -28,7 +29,7 @@ class Format(StrEnum):
 
 def programme(
     as_of: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day of the report; today if left out.")
+        datetime | None, typer.Option(parser=read_day, metavar=DAY, help="The day of the report; today if left out.")
     ] = None,
     authority: Annotated[
         str | None, typer.Option(help="Only the numbers about this authority, for itself (code).")
@@ -51,7 +52,7 @@ def programme(
     async def read(session: AsyncSession) -> list[Measure]:
         return await use.measures(session, day, authority=code, rate=parts)
 
-    found = with_snapshot(read)
+    found = with_snapshot(read, authority=code)
     if form is Format.JSON:
         typer.echo(json.dumps(use.report_json(found, day)))
     elif form is Format.CSV:

@@ -67,6 +67,8 @@ def publish(
 
     Exit code 0: everything was published. 1: some entries were rejected. 2: wrong usage. 3: Kafka did not take it.
     """
+    if html is not None:
+        _check_writable(html)
     console, chosen = stderr_console(), load_settings(dry_run=dry_run)
     options = PublishOptions(
         format=named_format,
@@ -127,6 +129,14 @@ def _shown(
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("plans", total=formats.count_lines(file, options.format))
         yield lambda _: bar.advance(task)
+
+
+def _check_writable(html: Path) -> None:
+    """Before anything is published: a report that can't be written must not look like nothing done."""
+    try:
+        html.open("a").close()
+    except OSError as error:
+        end_usage(f"--html: {html} can't be written: {error.strerror}")
 
 
 def _write_page(report: Report, html: Path) -> None:

@@ -6,15 +6,17 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final
 
 import typer
 
-from matching.reference import display_name
 from services.cli.database import with_database
+from services.cli.days import DAY, read_day
+from services.cli.errors import fail
 from services.cli.lazy_encoder import embed_missing
 from services.cli.terminal import plain
 from services.domain.materiality import HYSTERESIS_POINTS
+from services.domain.reorganisation import full_name_on
 from services.maintenance.apply_rebuild import RebuildApplied, apply_rebuild
 from services.maintenance.notification_forecast import NotificationForecast, forecast
 from services.maintenance.reassess import ChangeKind, OpportunityChange, ReassessError
@@ -55,7 +57,7 @@ def rebuild(
     check: Annotated[bool, typer.Option("--check", help="Only compare; exit code 1 if anything differs.")] = False,
     as_of: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Day to assess new pairs on (YYYY-MM-DD); default: today."),
+        typer.Option(parser=read_day, metavar=DAY, help="Day to assess new pairs on (YYYY-MM-DD); default: today."),
     ] = None,
     as_json: _Json = False,
 ) -> None:
@@ -89,7 +91,7 @@ def reassess(
     """Move the database to this policy, these statistics and this model. The preview shows the changes and
     notifications."""
     if yes and preview:
-        _stop("choose --preview or --yes", FAULT)
+        fail("choose --preview or --yes", FAULT)
     logs.setup("reassess", "WARNING")
     if yes:
         left = with_database(
@@ -109,10 +111,11 @@ def reassess(
             return current.generation, context.generation.generation, changes, await forecast(view, changes)
 
     before, after, changes, told = with_database(look, limited=False)
+    day = today(settings().as_of)
     if as_json:
-        typer.echo(json.dumps(_previewed(before, after, changes, told)))
+        typer.echo(json.dumps(_previewed(before, after, changes, told, day)))
     else:
-        _print_preview(before, after, changes, told)
+        _print_preview(before, after, changes, told, day)
 
 
 async def compare_with_log(
@@ -201,7 +204,7 @@ def _said(state: tuple[str, float, str]) -> str:
 
 
 def _previewed(
-    before: str, after: str, changes: Sequence[OpportunityChange], told: Sequence[NotificationForecast]
+    before: str, after: str, changes: Sequence[OpportunityChange], told: Sequence[NotificationForecast], day: date
 ) -> dict[str, Any]:
     return {
         "from": before,
@@ -211,7 +214,7 @@ def _previewed(
         "authorities": [
             {
                 "authority": one.authority,
-                "name": display_name(one.authority),
+                "name": full_name_on(one.authority, day),
                 "changes": one.changes,
                 "tells": one.tells,
             }
@@ -221,7 +224,7 @@ def _previewed(
 
 
 def _print_preview(
-    before: str, after: str, changes: Sequence[OpportunityChange], told: Sequence[NotificationForecast]
+    before: str, after: str, changes: Sequence[OpportunityChange], told: Sequence[NotificationForecast], day: date
 ) -> None:
     typer.echo(f"from generation {before} to {after}" + (" (the same)" if before == after else ""))
     counts = Counter(change.kind for change in changes)
@@ -231,7 +234,7 @@ def _print_preview(
     for one in told:
         kinds = ", ".join(f"{count} {kind}" for kind, count in one.changes.items())
         mails = ", ".join(f"{count} {purpose}" for purpose, count in one.tells.items()) or "nothing"
-        typer.echo(f"{plain(display_name(one.authority), 60)} ({one.authority}): {kinds}; notifications: {mails}")
+        typer.echo(f"{plain(full_name_on(one.authority, day), 60)} ({one.authority}): {kinds}; notifications: {mails}")
     typer.echo("nothing was written; `jointly reassess --yes` does it")
 
 
@@ -246,8 +249,3 @@ _KINDS: Final = {
     ChangeKind.SCORE: "changed score only: no notification",
     ChangeKind.DETAIL: "changed in detail only (reasons, generation): no notification",
 }
-
-
-def _stop(sentence: str, code: int) -> NoReturn:
-    print(plain(sentence), file=sys.stderr)  # noqa: T201
-    raise typer.Exit(code)

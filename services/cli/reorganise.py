@@ -1,6 +1,7 @@
 """`jointly reorganise`: a rehearsal of what a reorganisation of authorities changes."""
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -44,6 +45,8 @@ def _successions(given: str) -> list[Succession]:
     try:
         day = date.fromisoformat(given)
     except ValueError:
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", given):
+            stop(f"--preview: there is no day {given}", USAGE)
         return _from_file(Path(given))
     found = [one for one in decided() if one.starts == day]
     if not found:

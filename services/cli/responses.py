@@ -15,6 +15,7 @@ from events.signing import SignatureError
 from services.application import responses as use
 from services.application.responses import ResponseError
 from services.cli.database import with_snapshot
+from services.cli.days import DAY, read_day
 from services.cli.producing import load_key
 from services.cli.terminal import plain
 from services.platform.settings import settings
@@ -54,7 +55,7 @@ def answer(
         str | None, typer.Option(help="With other-dates: the dates, such as 2027-09-01/2027-12-31.")
     ] = None,
     remind_on: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="With later: the day to ask again.")
+        datetime | None, typer.Option(parser=read_day, metavar=DAY, help="With later: the day to ask again.")
     ] = None,
     party: Annotated[str | None, PARTY] = None,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
@@ -169,8 +170,8 @@ def stop(sentence: str, code: int) -> NoReturn:
 
 
 def _undo(response_id: str, authority: str, party: str | None) -> ResponsePayload:
-    row = with_snapshot(lambda session: store.load(session, response_id))
-    if row is None or row.authority != authority:
+    row = with_snapshot(lambda session: store.given_for(session, authority, response_id, party or authority))
+    if row is None:
         stop(f"{authority} gave no answer {response_id}", REFUSED)
     if row.plan_id is None:
         how = "`jointly parties revoke` ends a delegation; another answer replaces one about prices"

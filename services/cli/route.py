@@ -15,6 +15,7 @@ from services.application import routes as use
 from services.application.responses import ResponseError, Subject
 from services.application.routes import RouteError, RouteView
 from services.cli.database import with_snapshot
+from services.cli.days import DAY, read_day
 from services.cli.lazy_encoder import embed_missing
 from services.cli.responses import DRY_RUN, OWN_TOPIC, REFUSED, SIGNING_KEY, Sending, stop
 from services.cli.terminal import plain
@@ -58,7 +59,7 @@ def record(
         str, typer.Option(help="The position of the person who looked, such as 'Category manager, ICT'; no name.")
     ],
     asked_at: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day of the look; default: today.")
+        datetime | None, typer.Option(parser=read_day, metavar=DAY, help="The day of the look; default: today.")
     ] = None,
     reason: Annotated[RouteReason | None, typer.Option(help="The reason.")] = None,
     candidate: Annotated[

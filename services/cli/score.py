@@ -17,6 +17,7 @@ from matching.engine import Engine
 from matching.plan import Plan
 from matching.policy import Policy, PolicyError
 from matching.scorer import Scorer, ScorerError
+from services.cli.days import DAY, read_day
 from services.cli.offline import PlanFileError, corpus_of, default_cache, features_of_plans, read_plans, say
 from services.cli.pairs import Pair, features_of_pairs, read_pairs
 from services.platform.clock import today
@@ -40,7 +41,8 @@ def score(
         By, typer.Option(help="Rank by the full score, or by the requirement alone, including gated pairs.")
     ] = By.SCORE,
     as_of: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day to assess on (YYYY-MM-DD); default: today.")
+        datetime | None,
+        typer.Option(parser=read_day, metavar=DAY, help="Day to assess on (YYYY-MM-DD); default: today."),
     ] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy file; default: the shipped one.")] = None,
     scorer: Annotated[Path | None, typer.Option(help="Scorer file; default: the shipped one.")] = None,

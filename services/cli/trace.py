@@ -1,15 +1,15 @@
 """`jointly trace`: shows the effects of one plan event: opportunities, outbox, intents and emails."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
 
 from events.topics import NOTIFICATIONS, OPPORTUNITIES
 from services.cli.database import with_snapshot
+from services.cli.errors import fail
 from services.cli.terminal import plain, print_rows
 from services.store import causation
 from services.store.causation import Step, Topics
@@ -28,7 +28,7 @@ def trace(
     """
     found = _steps(event)
     if not found:
-        _stop(
+        fail(
             f"the plan log has no event with the id {plain(event, 120)}; it may have been refused: see `jointly "
             "dead-letters list`",
             NOT_FOUND,
@@ -43,8 +43,3 @@ def trace(
 
 def _steps(event: str) -> Sequence[Step]:
     return with_snapshot(lambda session: causation.steps(session, event, TOPICS))
-
-
-def _stop(sentence: str, code: int) -> NoReturn:
-    print(plain(sentence), file=sys.stderr)  # noqa: T201
-    raise typer.Exit(code)

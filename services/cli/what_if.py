@@ -18,8 +18,10 @@ from services.application.explain import ExplainError
 from services.application.what_if import Change, GroupChange, PartnerChange, WhatIf
 from services.application.what_if import what_if as try_change
 from services.cli.database import with_snapshot
+from services.cli.days import DAY, read_day
 from services.cli.errors import ExitCode
 from services.cli.terminal import plain
+from services.domain.entered_days import YearError, entered_iso_day
 from services.platform.clock import today
 from services.platform.settings import settings
 
@@ -37,7 +39,8 @@ def what_if(
         int | None, typer.Option(min=0, max=240, help="Months by which the present contract may be extended.")
     ] = None,
     as_of: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day to assess on (YYYY-MM-DD); default: today.")
+        datetime | None,
+        typer.Option(parser=read_day, metavar=DAY, help="Day to assess on (YYYY-MM-DD); default: today."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -74,7 +77,9 @@ def _change(window: str | None, months: int | None, extension: int | None) -> Ch
 def _window(text: str) -> Window:
     first, slash, last = text.partition("/")
     try:
-        days = date.fromisoformat(first), date.fromisoformat(last)
+        days = entered_iso_day(first), entered_iso_day(last)
+    except YearError as error:
+        raise typer.BadParameter(str(error), param_hint="--window") from None
     except ValueError:
         days = None
     if not slash or days is None or days[0] > days[1]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -27,6 +27,7 @@ from services.cli.producing import (
     say,
     stderr_console,
 )
+from services.cli.terminal import plain
 from services.ingest import publication_state
 from services.ingest.entries import to_rejection
 from services.ingest.event_publisher import PublishingError, own_topic, publish_events, shared_topic, structured
@@ -37,6 +38,7 @@ from services.platform.settings import Settings
 from services.store import plans
 from services.store.database import make_engine, make_sessions
 
+_ARGUMENTS: Final = {"revision": "--revision", "reason": "--reason", "plan_id": "PLAN"}
 RESET = "or have the operators set the plan back (`jointly plans reset`)"
 
 
@@ -108,11 +110,14 @@ def _load_state(file: Path | None) -> publication_state.State:
 
 
 def _payload(plan: str, revision: int, reason: str) -> PlanWithdrawn:
+    authority, colon, reference = plan.partition(":")
+    if not (authority and colon and reference):
+        end_usage(f"'{plain(plan, 100)}' is no plan id; a plan id is the authority, a colon and its reference")
     try:
-        authority = plan.split(":", 1)[0]
         return PlanWithdrawn(plan_id=plan, revision=revision, authority=authority, reason=reason)
     except ValidationError as error:
-        end_usage(to_rejection(error).reason)
+        rejection = to_rejection(error)
+        end_usage(f"{_ARGUMENTS.get(rejection.field, rejection.field)}: {rejection.reason}")
 
 
 def _revision(asked: int | None, last: int | None, now: int) -> int:

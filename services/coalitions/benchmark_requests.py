@@ -1,8 +1,9 @@
 """Benchmark requests of extensions beyond twelve months: made, answered by cells or other authorities, decided."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Any, Final
+from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -38,17 +39,24 @@ _KINDS: Final = {payload.type.split(".")[2]: payload for payload in BENCHMARK_PA
 log: Final = logs.get(__name__)
 
 
-async def sweep_requests(sessions: Sessions, today: date, at: datetime | None = None) -> None:
+def random_id(_: str) -> str:
+    """The id of a request for a plan. An id made from the plan would tell who asks to those who guess the plan."""
+    return uuid4().hex
+
+
+async def sweep_requests(
+    sessions: Sessions, today: date, at: datetime | None = None, new_id: Callable[[str], str] = random_id
+) -> None:
     """Creates missing requests, answers those that have an answer or are due, puts the others to holders of comparable
     contracts, and adds due notices.
 
-    `at`: the due time of immediate emails; the current time by default.
+    `at`: the due time of immediate emails; the current time by default. `new_id` makes the id of a plan's request.
     """
     at = at or now()
     async with transaction(sessions) as session:
         await lock(session)
         for extension in await store.unasked_extensions(session):
-            request = _request(extension, today)
+            request = _request(extension, new_id(extension.plan_id), today)
             if request is not None:
                 await _write(session, request, None)
         waiting = await _answer(session, [row.request for row in await store.unanswered(session)], today)
@@ -99,11 +107,12 @@ async def _answer(
     return waiting
 
 
-def _request(extension: Extension, today: date) -> BenchmarkRequest | None:
+def _request(extension: Extension, request_id: str, today: date) -> BenchmarkRequest | None:
     state: Any = extension.state
     codes = state.get("cpv") or ()
     current_end = date.fromisoformat(state["current_contract"]["end"])
     return request_benchmark(
+        request_id,
         extension.plan_id,
         category=category_of(codes[0]) if codes else None,
         months=state["extension"]["months"],

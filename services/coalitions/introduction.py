@@ -50,7 +50,7 @@ async def undo(session: AsyncSession, opportunity: Opportunity, undone: Response
         raise AnswerRefusedError(
             RefusalReason.NOT_ALLOWED, "you are introduced already, and that can't be taken back; say no to end it"
         )
-    before = undone.member_before or {}
+    before = undone.change or {}
     answered = IntroductionAnswer(before["answer"]) if before.get("answer") else None
     on = date.fromisoformat(before["on"]) if before.get("on") else None
     await introductions.put(

@@ -11,8 +11,8 @@ from matching.features import kin_of
 from services.coalitions.formation import suggestion_of
 from services.domain.coalition import Coalition, suggest
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
-from services.domain.ids import opportunity_id
-from services.domain.opportunity import OpportunityStatus
+from services.domain.ids import pair_coalition_id
+from services.domain.opportunity_status import OpportunityStatus
 from services.store import coalitions as store
 from services.store import plan_fits, plans
 from services.store.opportunities import Opportunity
@@ -67,4 +67,4 @@ async def suggest_pair(
             "the two plans fit too little, their windows do not meet, or one is shared only as a match, to invite yet",
         )
     suggestion = suggestion_of(graph, terms, await plans.by_id(session, both), today)
-    return suggest(opportunity_id(f"pair {payload.response_id}", payload.subject_id), suggestion)
+    return suggest(pair_coalition_id(payload.speaker, payload.response_id, payload.subject_id), suggestion)

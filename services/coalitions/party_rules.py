@@ -48,7 +48,8 @@ async def convene(session: AsyncSession, payload: ResponseConvened, moment: Mome
         )
     row, before = await _convenable(session, payload, moment)
     request = InvitationRequest(payload.plan_ids, payload.reply_days, payload.scope)
-    after = rules.convene(before, party.party, request, moment.today)
+    bars = await coalitions.load_bars(session, payload.plan_ids, before.coalition_id)
+    after = rules.convene(before, party.party, request, moment.today, bars)
     await write_with_plans(session, row, after, moment)
     return before, after
 

@@ -78,7 +78,7 @@ class ResponseHandler:
         """Records a response and its effect; returns its audit entry, or None if the response is known."""
         payload = item.payload
         content = event_content_hash(item.event.type, payload.model_dump(mode="json"))
-        known = await responses.load(session, payload.response_id)
+        known = await responses.load(session, payload.speaker, payload.response_id)
         if known is not None:
             if known.content_hash != content:
                 dead_letter_with(session, DEAD_RESPONSES, item, DeadLetterReason.RESPONSE_CONFLICT, CONFLICT)
@@ -95,6 +95,7 @@ class ResponseHandler:
         outcome = ResponseOutcome.REFUSED if refused else ResponseOutcome.RECORDED
         session.add(
             ResponseRow(
+                speaker=payload.speaker,
                 response_id=payload.response_id,
                 authority=payload.authority,
                 plan_id=_plan_id(payload),
@@ -105,7 +106,7 @@ class ResponseHandler:
                 content_hash=content,
                 outcome=outcome,
                 detail=str(refused) if refused else None,
-                member_before=effect.member_before,
+                change=effect.change,
                 about=list(effect.about) or None,
                 asked=list(effect.asked) if effect.reply_by else None,
                 reply_by=effect.reply_by,

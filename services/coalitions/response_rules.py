@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.responses import (
@@ -29,7 +28,7 @@ from services.coalitions.benchmark_requests import record_decision, record_enqui
 from services.coalitions.pair_coalitions import load_standing, suggest_pair
 from services.coalitions.writing import Moment, write_with_plans
 from services.domain import coalition_answers as rules
-from services.domain.coalition import Coalition, Member, MemberState
+from services.domain.coalition import Coalition, MemberState
 from services.domain.coalition_answers import (
     AnswerKind,
     AnswerRefusedError,
@@ -37,27 +36,27 @@ from services.domain.coalition_answers import (
     RefusalReason,
     ResponseOutcome,
 )
+from services.domain.coalition_bars import Bars
+from services.domain.coalition_undo import ActRecord, act_change, require_undoable, undo
 from services.domain.ids import opportunity_id
 from services.store import coalitions as store
 from services.store import plans, responses
 from services.store.coalitions import CoalitionRow
 from services.store.opportunities import Opportunity
-from services.store.responses import ResponseRow
 
-_MEMBER: TypeAdapter[Member] = TypeAdapter(Member)
 _REPEATED_TERMS = ("leave", "decline")
 """Acts that count whatever has changed since: an older version never keeps an authority in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The effect of a response: the member's former state, for an undo, and the plans whose groups to form again.
+    """The effect of a response: what it changed, for an undo, and the plans whose groups to form again.
 
     `about`: the other plans that an answer was about. `asked`, `reply_by`: the plans that an invitation asked, and
     their last day to answer.
     """
 
-    member_before: Any = None
+    change: Any = None
     plan_ids: tuple[str, ...] = ()
     about: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
@@ -110,17 +109,24 @@ async def _on_coalition(
 ) -> Effect:
     if coalition.is_living and not _counts_whatever_changed(payload):
         rules.require_current(coalition, payload.subject_revision)
-    before = coalition.member(payload.plan_id)
-    elsewhere = await store.is_elsewhere(session, payload.plan_id, coalition.coalition_id)
-    after = _act(coalition, payload, moment.today, elsewhere=elsewhere)
+    concerned = {payload.plan_id, *_plans_asked(coalition, payload)}
+    bars = await store.load_bars(session, concerned, coalition.coalition_id)
+    after = _act(coalition, payload, moment.today, bars)
     await write_with_plans(session, row, after, moment)
-    effect = Effect(_MEMBER.dump_python(before, mode="json") if before else None)
+    effect = Effect(responses.dump_change(act_change(coalition, after, payload.plan_id)))
     if isinstance(payload, ResponseInvited):
         return _invited(effect, coalition, after)
     if isinstance(payload, ResponseAnswered):
         others = [member.plan_id for member in coalition.current if member.plan_id != payload.plan_id]
         return await _answered(session, effect, payload, others)
     return effect
+
+
+def _plans_asked(coalition: Coalition, payload: PlanResponsePayload) -> Sequence[str]:
+    """The plans that an invitation may be to."""
+    if not isinstance(payload, ResponseInvited):
+        return ()
+    return payload.plan_ids or [member.plan_id for member in coalition.current]
 
 
 def _invited(effect: Effect, before: Coalition, after: Coalition) -> Effect:
@@ -137,20 +143,20 @@ def _counts_whatever_changed(payload: PlanResponsePayload) -> bool:
     return isinstance(payload, ResponseAnswered) and AnswerKind(payload.answer) in (*rules.REFUSALS, AnswerKind.LATER)
 
 
-def _act(coalition: Coalition, payload: PlanResponsePayload, today: date, *, elsewhere: bool) -> Coalition:
+def _act(coalition: Coalition, payload: PlanResponsePayload, today: date, bars: Bars) -> Coalition:
     plan_id = payload.plan_id
     match payload:
         case ResponseAnswered():
             return rules.answer(coalition, plan_id, AnswerKind(payload.answer))
         case ResponseInvited():
             request = InvitationRequest(payload.plan_ids, payload.reply_days, payload.scope, payload.route)
-            return rules.invite(coalition, plan_id, request, today)
+            return rules.invite(coalition, plan_id, request, today, bars)
         case ResponseDates():
             return rules.move_reply_by(coalition, plan_id, payload.reply_by)
         case ResponseMembership(act="accept"):
-            return rules.accept(coalition, plan_id, today, elsewhere=elsewhere)
+            return rules.accept(coalition, plan_id, today, bars)
         case ResponseMembership(act="join"):
-            return rules.join(coalition, plan_id, payload.authority, today, elsewhere=elsewhere)
+            return rules.join(coalition, plan_id, payload.authority, today, bars)
         case ResponseMembership(act="decline"):
             return rules.decline(coalition, plan_id)
         case ResponseMembership(act="leave"):
@@ -162,7 +168,7 @@ def _act(coalition: Coalition, payload: PlanResponsePayload, today: date, *, els
                 RefusalReason.NOT_ALLOWED, "an introduction is to an opportunity; a coalition's plans are open"
             )
         case _:
-            return rules.take_lead(coalition, plan_id)
+            return rules.take_lead(coalition, plan_id, bars)
 
 
 async def _on_opportunity(session: AsyncSession, payload: PlanResponsePayload, moment: Moment) -> Effect:
@@ -182,7 +188,8 @@ async def _invite_partner(
 ) -> Effect:
     coalition = await suggest_pair(session, opportunity, payload, moment.today)
     request = InvitationRequest((), payload.reply_days, payload.scope, payload.route)
-    invited = rules.invite(coalition, payload.plan_id, request, moment.today)
+    bars = await store.load_bars(session, [one.plan_id for one in coalition.members], coalition.coalition_id)
+    invited = rules.invite(coalition, payload.plan_id, request, moment.today, bars)
     await write_with_plans(session, store.new_row(coalition.coalition_id), invited, moment)
     effect = Effect(None, tuple(member.plan_id for member in invited.members))
     return _invited(effect, coalition, invited)
@@ -205,7 +212,7 @@ async def _answered(session: AsyncSession, effect: Effect, payload: ResponseAnsw
 
 
 async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) -> Effect:
-    undone = await responses.load(session, payload.undoes)
+    undone = await responses.given_for(session, payload.authority, payload.undoes, payload.speaker)
     if undone is None or undone.plan_id != payload.plan_id or undone.outcome != ResponseOutcome.RECORDED:
         raise AnswerRefusedError(
             RefusalReason.UNKNOWN_SUBJECT, f"plan {payload.plan_id} gave no answer {payload.undoes}"
@@ -217,11 +224,12 @@ async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) 
     if undone.subject == "benchmark":
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "a decision is not taken back; record another one")
     if undone.kind != responses.DOCUMENT:  # its address may be wrong, and is taken back whenever that is seen
-        rules.require_undoable(undone.received_on, moment.today)
-    is_act = undone.subject == "coalition" and undone.kind not in responses.RECORDS
-    row = await store.load(session, undone.subject_id) if is_act else None
-    if row is not None:
-        await _restore(session, row, undone, moment)
+        require_undoable(undone.received_on, moment.today)
+    regrouped: list[str] = []
+    act = responses.act_record(undone)
+    row = await store.load(session, undone.subject_id) if act is not None else None
+    if act is not None and row is not None:
+        regrouped = await _restore(session, row, act, moment)
     elif undone.kind == "introduced":
         opportunity = await store.load_opportunity(session, undone.subject_id)
         if opportunity is not None:
@@ -229,11 +237,35 @@ async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) 
     elif undone.kind == "invited":
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "an invitation can't be taken back; leave the coalition")
     undone.undone_by = payload.response_id
-    return Effect(None, tuple(await responses.withdraw_verdicts(session, undone.response_id)))
+    muted = await responses.withdraw_verdicts(session, undone.authority, undone.response_id)
+    return Effect(None, (*muted, *regrouped))
 
 
-async def _restore(session: AsyncSession, row: CoalitionRow, undone: ResponseRow, moment: Moment) -> None:
-    if undone.kind == "invited" or undone.member_before is None:
-        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "this can't be taken back; leave the coalition")
-    before = _MEMBER.validate_python(undone.member_before)
-    await write_with_plans(session, row, rules.undo(row.coalition, before, undone.received_on, moment.today), moment)
+async def _restore(session: AsyncSession, row: CoalitionRow, act: ActRecord, moment: Moment) -> list[str]:
+    """Takes an act in a coalition back; returns the plans whose groups to form again.
+
+    A "not the same thing" also muted pairs. That is taken back even where its coalition stays as it is.
+    """
+    before = row.coalition
+    bars = await store.load_bars(session, [act.change.plan_id], before.coalition_id)
+    try:
+        after = undo(before, act, moment.today, bars)
+        if not before.is_living:
+            await _require_apart(session, after)
+    except AnswerRefusedError:
+        if act.kind == AnswerKind.NOT_THE_SAME:
+            return []
+        raise
+    await write_with_plans(session, row, after, moment)
+    # What became of plans after the end has not been looked at.
+    return [] if before.is_living else [member.plan_id for member in after.current]
+
+
+async def _require_apart(session: AsyncSession, revived: Coalition) -> None:
+    """Raises AnswerRefusedError if another coalition has all these plans by now."""
+    together = {member.plan_id for member in revived.current}
+    for row in await store.living_with(session, together):
+        if row.coalition_id != revived.coalition_id and together <= {one.plan_id for one in row.coalition.current}:
+            raise AnswerRefusedError(
+                RefusalReason.NOT_ALLOWED, f"its plans are in coalition {row.coalition_id} by now; answer there"
+            )

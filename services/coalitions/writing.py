@@ -11,21 +11,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.cloudevents import encode
 from events.topics import COALITIONS
 from matching.coalitions import why_split
-from matching.plan import Sharing, Status
 from services.coalitions.formation import Region, load_region
 from services.coalitions.wire import coalition_event, coalition_state
 from services.domain.coalition import (
+    HOLDING,
     Coalition,
     CoalitionStatus,
     MemberState,
-    PlanChange,
     Suggestion,
     apply_plan_change,
+    drop_members,
     pass_day,
     release,
     revise,
     suggest,
 )
+from services.domain.coalition_bars import plan_change
 from services.domain.group_identity import is_same_group, match_groups
 from services.domain.ids import event_content_hash
 from services.platform import logs, metrics
@@ -82,6 +83,7 @@ async def write(
     session: AsyncSession, row: CoalitionRow, coalition: Coalition, stored: Mapping[str, PlanRecord], moment: Moment
 ) -> bool:
     """Writes a coalition and its event if its content has changed; returns whether it has."""
+    coalition = await _with_own_plans(session, row, coalition)
     state = coalition_state(coalition, row.revision + 1, stored)
     payload = state.model_dump(mode="json")
     content = _content_hash(payload)
@@ -116,18 +118,6 @@ async def write_with_plans(session: AsyncSession, row: CoalitionRow, coalition: 
     await write(session, row, coalition, stored, moment)
 
 
-def plan_change(plan: PlanRecord | None) -> PlanChange | None:
-    """The change of a member's plan; None if there is none. A plan no longer shared openly counts as withdrawn."""
-    if plan is None:
-        return None
-    state: Mapping[str, Any] = plan.state or {}
-    if plan.status == Status.AWARDED:
-        return PlanChange.AWARDED
-    if plan.status == Status.WITHDRAWN or not state or state.get("sharing", Sharing.OPEN) != Sharing.OPEN:
-        return PlanChange.WITHDRAWN
-    return PlanChange.TENDERING if state.get("stage") == "tendering" else None
-
-
 def _next(coalition: Coalition, suggestion: Suggestion | None, region: Region, today: date) -> Coalition:
     if suggestion is not None:
         after = revise(coalition, suggestion)
@@ -137,18 +127,33 @@ def _next(coalition: Coalition, suggestion: Suggestion | None, region: Region, t
     if not after.touched:
         return after
     for member in coalition.members:
-        change = plan_change(region.plans.get(member.plan_id))
+        plan = region.plans.get(member.plan_id)
+        change = plan_change(plan.status, plan.state) if plan is not None else None
         if change is not None:
             after = apply_plan_change(after, member.plan_id, change)
     return pass_day(after, today)
 
 
+async def _with_own_plans(session: AsyncSession, row: CoalitionRow, coalition: Coalition) -> Coalition:
+    """The coalition without plans that are in another one, at the moment when it forms. Acceptances in several
+    invitations are allowed, so it is known only now which coalition forms first."""
+    if coalition.status not in HOLDING or row.status in HOLDING:
+        return coalition
+    plan_ids = [member.plan_id for member in coalition.accepted]
+    taken = await store.elsewhere(session, plan_ids, coalition.coalition_id)
+    return drop_members(coalition, taken) if taken else coalition
+
+
 async def _ended_by_people(session: AsyncSession, suggestion: Suggestion) -> bool:
-    """Whether people have said no to this group, or let it lapse. Such a group is not suggested again."""
+    """Whether people have said no to this group, or let it lapse. Such a group is not suggested again.
+
+    One that ended with its day to decide, before anybody invited, may come again with later dates.
+    """
     for row in await store.ended_with(session, suggestion.plan_ids):
         coalition = row.coalition
         plans = {member.plan_id for member in coalition.members}
-        if coalition.touched and is_same_group(plans, suggestion.plan_ids):
+        asked_or_declined = coalition.invitation is not None or coalition.in_state(MemberState.DECLINED)
+        if asked_or_declined and is_same_group(plans, suggestion.plan_ids):
             return True
     return False
 
@@ -164,7 +169,7 @@ async def _new_id(session: AsyncSession, anchor: str) -> str:
 
 def _review_on(coalition: Coalition) -> date | None:
     """The next day on which the calendar alone changes the coalition: overdue answers, or the day to decide by."""
-    if coalition.status is CoalitionStatus.SUGGESTED and not coalition.touched:
+    if coalition.status is CoalitionStatus.SUGGESTED:
         return coalition.dates.decide_by + timedelta(days=1)
     if coalition.invitation is None or not coalition.is_living or not coalition.in_state(MemberState.INVITED):
         return None

@@ -10,7 +10,6 @@ from typing import Final
 from matching.calendar import add_working_days, nation_of
 from services.domain.benchmark_cells import BenchmarkCell
 from services.domain.deadlines import reminder_days
-from services.domain.ids import text_hash
 
 FREE_MONTHS: Final = 12
 """Extensions need no benchmark until a contract runs this many months past its first end, all extensions together."""
@@ -101,6 +100,7 @@ def months_past(first_end: date, end: date) -> int:
 
 
 def request_benchmark(
+    request_id: str,
     plan_id: str,
     *,
     category: str | None,
@@ -110,7 +110,8 @@ def request_benchmark(
 ) -> BenchmarkRequest | None:
     """Creates the request for an extension by `months`; None if all extensions together stay within twelve months.
 
-    `ends`: the contract's first and current last day. The Act's limit of 10 per cent is a separate test.
+    `request_id` must be unguessable: those who are asked see it, and not always who asks. `ends`: the contract's first
+    and current last day. The Act's limit of 10 per cent is a separate test.
     """
     first_end, current_end = ends
     total = months_past(first_end, current_end) + months
@@ -118,7 +119,7 @@ def request_benchmark(
         return None
     authority = plan_id.split(":", 1)[0]
     return BenchmarkRequest(
-        request_id=text_hash(f"benchmark request\n{plan_id}\n{current_end}")[:32],
+        request_id=request_id,
         plan_id=plan_id,
         authority=authority,
         category=category,

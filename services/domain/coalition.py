@@ -6,7 +6,7 @@
 The acts of people are in `coalition_answers`. Every function returns the next state, or the same object if none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -35,6 +35,8 @@ class CoalitionStatus(StrEnum):
 LIVING: Final = frozenset(
     {CoalitionStatus.SUGGESTED, CoalitionStatus.INVITING, CoalitionStatus.FORMED, CoalitionStatus.FROZEN}
 )
+HOLDING: Final = (CoalitionStatus.FORMED, CoalitionStatus.FROZEN)
+"""The statuses in which a coalition has its plans to itself."""
 
 
 class MemberState(StrEnum):
@@ -70,13 +72,15 @@ class PlanChange(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One plan in a coalition. `answer`: its authority's last answer that binds nobody."""
+    """One plan in a coalition. `answer`: its authority's last answer that binds nobody. `invited_on`: the day of the
+    last invitation to it."""
 
     plan_id: str
     authority: str
     state: MemberState = MemberState.SUGGESTED
     committed: bool = False
     answer: str | None = None
+    invited_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +223,14 @@ def revise(coalition: Coalition, suggestion: Suggestion) -> Coalition:
 
 
 def release(coalition: Coalition, because: str) -> Coalition:
-    """Handles the loss of the engine's group: an untouched suggestion is dissolved, other coalitions stand."""
+    """Handles the loss of the engine's group: an untouched suggestion is dissolved, other coalitions stand.
+
+    Without a group no other plan fits, so none is proposed any more.
+    """
     if coalition.status is CoalitionStatus.SUGGESTED and not coalition.touched:
         return end(coalition, CoalitionStatus.DISSOLVED, because)
-    return coalition
+    proposals = tuple(one for one in coalition.proposals if one.kind is not ProposalKind.FITS_TOO)
+    return coalition if proposals == coalition.proposals else replace(coalition, proposals=proposals)
 
 
 def apply_plan_change(coalition: Coalition, plan_id: str, change: PlanChange) -> Coalition:
@@ -245,10 +253,11 @@ def apply_plan_change(coalition: Coalition, plan_id: str, change: PlanChange) ->
 def pass_day(coalition: Coalition, today: date) -> Coalition:
     """Updates the coalition for a day: overdue answers lapse, and never count as a yes.
 
-    A suggestion that nobody has acted on ends once its day to decide by has passed.
+    A suggestion ends once its day to decide by has passed, because nobody can invite any more.
     """
-    if today > coalition.dates.decide_by:
-        coalition = release(coalition, f"All would have had to decide by {format_date(coalition.dates.decide_by)}.")
+    if coalition.status is CoalitionStatus.SUGGESTED and today > coalition.dates.decide_by:
+        because = f"All would have had to decide by {format_date(coalition.dates.decide_by)}."
+        return end(coalition, CoalitionStatus.DISSOLVED, because)
     invitation = coalition.invitation
     if invitation is None or not coalition.is_living or today <= invitation.reply_by:
         return coalition
@@ -270,6 +279,9 @@ def settle(coalition: Coalition) -> Coalition:
             return end(coalition, CoalitionStatus.DISSOLVED, "Fewer than two plans are left.")
         return coalition
     waiting, accepted = coalition.in_state(MemberState.INVITED), coalition.accepted
+    if coalition.status is CoalitionStatus.FROZEN and coalition.lead is None:
+        because = "The lead is out after its tender notice: the others each need a notice of their own."
+        return end(coalition, CoalitionStatus.DISSOLVED, because)
     if waiting or not coalition.is_living:
         return coalition
     if len(accepted) < MIN_MEMBERS:
@@ -277,6 +289,14 @@ def settle(coalition: Coalition) -> Coalition:
     if coalition.status is CoalitionStatus.INVITING:
         return replace(coalition, status=CoalitionStatus.FORMED)
     return coalition
+
+
+def drop_members(coalition: Coalition, plan_ids: Collection[str]) -> Coalition:
+    """Takes out members whose plans are in another coalition that has formed: the first to form keeps a plan."""
+    for member in coalition.accepted:
+        if member.plan_id in plan_ids:
+            coalition = replace_member(coalition, replace(member, state=MemberState.LEFT, committed=False))
+    return settle(replace(coalition, lead=None if coalition.lead in plan_ids else coalition.lead))
 
 
 def end(coalition: Coalition, status: CoalitionStatus, because: str) -> Coalition:

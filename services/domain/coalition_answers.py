@@ -1,11 +1,12 @@
-"""The acts of authorities in a coalition: answer, invite, accept, leave, commit, lead, and undo. Pure.
+"""The acts of authorities in a coalition: answer, invite, accept, leave, commit and lead. Pure.
 
+`coalition_undo` takes them back.
 Each function returns the next state, or raises `AnswerRefusedError` with a reason for programs and a sentence for
 people.
 """
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 from typing import Final
 
@@ -21,9 +22,10 @@ from services.domain.coalition import (
     replace_member,
     settle,
 )
+from services.domain.coalition_bars import Bars
 from services.domain.deadlines import DEFAULT_REPLY_DAYS, DeadlineError, check_new_reply_by, reply_by
 
-UNDO_DAYS: Final = 7
+NO_BARS: Final = Bars()
 
 
 class AnswerKind(StrEnum):
@@ -90,28 +92,49 @@ def require_current(coalition: Coalition, terms_revision: int) -> None:
         )
 
 
+def require_open(coalition: Coalition) -> None:
+    """Raises AnswerRefusedError once the tender notice is out, or the coalition has ended."""
+    if coalition.status is CoalitionStatus.FROZEN:
+        raise AnswerRefusedError(
+            RefusalReason.CLOSED, "the tender notice is out and names every member: nobody joins any more"
+        )
+    if not coalition.is_living:
+        raise _ended(coalition)
+
+
+def require_free(bars: Bars, plan_id: str, *, guest: bool = False) -> None:
+    """Raises AnswerRefusedError if something bars the plan. `guest`: it is only asked, and comes in by its own yes."""
+    barred = bars.of_guest(plan_id) if guest else bars.of_plan(plan_id)
+    if barred is not None:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, barred)
+
+
 def answer(coalition: Coalition, plan_id: str, kind: AnswerKind) -> Coalition:
     """Records a member's answer to the suggestion. A no takes the member out."""
     member = _current_member(coalition, plan_id)
-    _require_open(coalition)
+    require_open(coalition)
     if kind in REFUSALS:
         return decline(coalition, plan_id, kind)
     touched = coalition.touched or kind is not AnswerKind.LATER
     return replace(replace_member(coalition, replace(member, answer=kind.value)), touched=touched)
 
 
-def invite(coalition: Coalition, plan_id: str, request: InvitationRequest, today: date) -> Coalition:
+def invite(
+    coalition: Coalition, plan_id: str, request: InvitationRequest, today: date, bars: Bars = NO_BARS
+) -> Coalition:
     """Invites the named plans, or all suggested ones, on behalf of a member. The first to invite leads."""
     member = _current_member(coalition, plan_id)
-    _require_open(coalition)
+    require_open(coalition)
     if member.state is MemberState.INVITED:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "accept the invitation before you invite others")
-    named = request.plan_ids or tuple(one.plan_id for one in coalition.in_state(MemberState.SUGGESTED))
-    guests = [_guest(coalition, one) for one in named if one != plan_id]
+    suggested = (one.plan_id for one in coalition.in_state(MemberState.SUGGESTED))
+    named = request.plan_ids or tuple(one for one in suggested if bars.of_guest(one) is None)
+    require_free(bars, plan_id)
+    guests = [_guest(coalition, one, bars) for one in named if one != plan_id]
     if not guests:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "there is nobody left to invite")
     invitation = _invitation(coalition, plan_id, request, today)
-    for one in (replace(member, state=MemberState.ACCEPTED), *(replace(g, state=MemberState.INVITED) for g in guests)):
+    for one in (replace(member, state=MemberState.ACCEPTED), *(_invited(guest, today) for guest in guests)):
         coalition = replace_member(coalition, one)
     if len(coalition.in_state(MemberState.ACCEPTED, MemberState.INVITED)) > MAX_MEMBERS:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, f"a coalition has at most {MAX_MEMBERS} members")
@@ -128,17 +151,19 @@ def invite(coalition: Coalition, plan_id: str, request: InvitationRequest, today
     )
 
 
-def convene(coalition: Coalition, party: str, request: InvitationRequest, today: date) -> Coalition:
+def convene(
+    coalition: Coalition, party: str, request: InvitationRequest, today: date, bars: Bars = NO_BARS
+) -> Coalition:
     """The coalition after a party invited members of it. Nobody is in, and nobody leads, before they say so."""
-    _require_open(coalition)
+    require_open(coalition)
     if coalition.status is not CoalitionStatus.SUGGESTED:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "its members have been invited already; ask those")
-    guests = [_guest(coalition, plan_id) for plan_id in sorted(set(request.plan_ids))]
+    guests = [_guest(coalition, plan_id, bars) for plan_id in sorted(set(request.plan_ids))]
     if len(guests) < MIN_MEMBERS:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, f"invite at least {MIN_MEMBERS} plans")
     invitation = replace(_invitation(coalition, None, request, today), convened_by=party)
     for guest in guests:
-        coalition = replace_member(coalition, replace(guest, state=MemberState.INVITED))
+        coalition = replace_member(coalition, _invited(guest, today))
     return replace(
         coalition,
         status=CoalitionStatus.INVITING,
@@ -149,10 +174,10 @@ def convene(coalition: Coalition, party: str, request: InvitationRequest, today:
     )
 
 
-def accept(coalition: Coalition, plan_id: str, today: date, *, elsewhere: bool = False) -> Coalition:
-    """Accepts for an invited member. `elsewhere`: the plan is in another coalition that has formed."""
+def accept(coalition: Coalition, plan_id: str, today: date, bars: Bars = NO_BARS) -> Coalition:
+    """Accepts for an invited member."""
     member = _current_member(coalition, plan_id)
-    _require_open(coalition)
+    require_open(coalition)
     if member.state is MemberState.ACCEPTED:
         return coalition
     if member.state is not MemberState.INVITED or coalition.invitation is None:
@@ -162,13 +187,13 @@ def accept(coalition: Coalition, plan_id: str, today: date, *, elsewhere: bool =
             RefusalReason.TOO_LATE,
             f"answers were due by {coalition.invitation.reply_by}; join instead, while the coalition is open",
         )
-    _require_free(elsewhere)
+    require_free(bars, plan_id)
     return settle(replace_member(coalition, replace(member, state=MemberState.ACCEPTED)))
 
 
-def join(coalition: Coalition, plan_id: str, authority: str, today: date, *, elsewhere: bool = False) -> Coalition:
+def join(coalition: Coalition, plan_id: str, authority: str, today: date, bars: Bars = NO_BARS) -> Coalition:
     """Adds a plan late. The member is named, and not committed until its authority says so."""
-    _require_open(coalition)
+    require_open(coalition)
     if coalition.status is CoalitionStatus.SUGGESTED:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "nobody has invited yet; say that you are interested")
     known = coalition.member(plan_id)
@@ -183,7 +208,7 @@ def join(coalition: Coalition, plan_id: str, authority: str, today: date, *, els
         raise AnswerRefusedError(RefusalReason.TOO_LATE, f"the members decided by {coalition.dates.decide_by}")
     if len(coalition.in_state(MemberState.ACCEPTED, MemberState.INVITED)) >= MAX_MEMBERS:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, f"the coalition has its {MAX_MEMBERS} members")
-    _require_free(elsewhere)
+    require_free(bars, plan_id)
     joined = replace_member(coalition, Member(plan_id, authority, MemberState.ACCEPTED))
     rest = tuple(one for one in coalition.proposals if one.plan_id != plan_id)
     return settle(replace(joined, proposals=rest, touched=True))
@@ -192,7 +217,7 @@ def join(coalition: Coalition, plan_id: str, authority: str, today: date, *, els
 def decline(coalition: Coalition, plan_id: str, kind: AnswerKind | None = None) -> Coalition:
     """Declines for a member. No reason is asked for."""
     member = _current_member(coalition, plan_id)
-    _require_open(coalition)
+    require_open(coalition)
     if member.state is MemberState.ACCEPTED:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "the plan is in; leave the coalition instead")
     said_no = replace(member, state=MemberState.DECLINED, answer=kind.value if kind else member.answer)
@@ -201,7 +226,7 @@ def decline(coalition: Coalition, plan_id: str, kind: AnswerKind | None = None) 
 
 
 def leave(coalition: Coalition, plan_id: str) -> Coalition:
-    """Takes out a member that had accepted. It may leave even after the tender notice."""
+    """Takes out a member that had accepted. It may leave at any time, also after the tender notice."""
     member = _current_member(coalition, plan_id)
     if not coalition.is_living:
         raise _ended(coalition)
@@ -221,10 +246,10 @@ def commit(coalition: Coalition, plan_id: str) -> Coalition:
     return replace_member(coalition, replace(member, committed=True))
 
 
-def take_lead(coalition: Coalition, plan_id: str) -> Coalition:
+def take_lead(coalition: Coalition, plan_id: str, bars: Bars = NO_BARS) -> Coalition:
     """Makes a member the lead. A lead that has accepted stays the lead until it leaves."""
     member = _current_member(coalition, plan_id)
-    _require_open(coalition)
+    require_open(coalition)
     if coalition.lead == plan_id:
         return coalition
     leader = coalition.member(coalition.lead) if coalition.lead else None
@@ -232,13 +257,14 @@ def take_lead(coalition: Coalition, plan_id: str) -> Coalition:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, f"{leader.authority} leads; it has to leave first")
     if coalition.status is not CoalitionStatus.SUGGESTED and member.state is not MemberState.ACCEPTED:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "only a member that has accepted can lead")
+    require_free(bars, plan_id)
     return replace(coalition, lead=plan_id, touched=True, terms_revision=coalition.terms_revision + 1)
 
 
 def move_reply_by(coalition: Coalition, plan_id: str, due: date) -> Coalition:
     """Moves the reply-by to a later day, on behalf of the lead."""
     _current_member(coalition, plan_id)
-    _require_open(coalition)
+    require_open(coalition)
     if coalition.invitation is None or coalition.lead != plan_id:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "only the lead of an invitation can move its reply-by")
     try:
@@ -246,22 +272,6 @@ def move_reply_by(coalition: Coalition, plan_id: str, due: date) -> Coalition:
     except DeadlineError as error:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, str(error)) from None
     return replace(coalition, invitation=replace(coalition.invitation, reply_by=due))
-
-
-def undo(coalition: Coalition, before: Member, answered_on: date, today: date) -> Coalition:
-    """Takes back a member's last answer. `before`: the member as it was."""
-    _require_open(coalition)
-    require_undoable(answered_on, today)
-    undone = replace_member(coalition, before)
-    if undone.status is CoalitionStatus.FORMED and len(undone.accepted) < 2:
-        undone = replace(undone, status=CoalitionStatus.INVITING)
-    return settle(undone)
-
-
-def require_undoable(answered_on: date, today: date) -> None:
-    """Raises AnswerRefusedError if an answer is too old to be taken back."""
-    if today > answered_on + timedelta(days=UNDO_DAYS):
-        raise AnswerRefusedError(RefusalReason.TOO_LATE, f"an answer can be taken back for {UNDO_DAYS} days")
 
 
 def _current_member(coalition: Coalition, plan_id: str) -> Member:
@@ -277,28 +287,13 @@ def _current_member(coalition: Coalition, plan_id: str) -> Member:
     return member
 
 
-def _require_open(coalition: Coalition) -> None:
-    if coalition.status is CoalitionStatus.FROZEN:
-        raise AnswerRefusedError(
-            RefusalReason.CLOSED, "the tender notice is out and names every member: nobody joins any more"
-        )
-    if not coalition.is_living:
-        raise _ended(coalition)
-
-
 def _ended(coalition: Coalition) -> AnswerRefusedError:
     return AnswerRefusedError(RefusalReason.CLOSED, f"the coalition has ended. {coalition.ended_because or ''}".strip())
 
 
-def _require_free(elsewhere: bool) -> None:
-    if elsewhere:
-        raise AnswerRefusedError(
-            RefusalReason.NOT_ALLOWED, "the plan is in another coalition that has formed; leave that one first"
-        )
-
-
-def _guest(coalition: Coalition, plan_id: str) -> Member:
+def _guest(coalition: Coalition, plan_id: str, bars: Bars) -> Member:
     """The member to invite. A member that said no is invited again only if the engine proposed its plan anew."""
+    require_free(bars, plan_id, guest=True)
     known = coalition.member(plan_id)
     if known is not None and known.state in (MemberState.SUGGESTED, MemberState.LAPSED):
         return known
@@ -310,13 +305,21 @@ def _guest(coalition: Coalition, plan_id: str) -> Member:
     return Member(plan_id, proposed.authority)
 
 
+def _invited(guest: Member, today: date) -> Member:
+    return replace(guest, state=MemberState.INVITED, invited_on=today)
+
+
 def _invitation(coalition: Coalition, plan_id: str | None, request: InvitationRequest, today: date) -> Invitation:
     try:
         due = reply_by(today, coalition.dates, coalition.nations, request.reply_days)
     except DeadlineError as error:
         raise AnswerRefusedError(RefusalReason.TOO_LATE, str(error)) from None
+    asked = Invitation(plan_id, today, due, request.scope, request.route)
     earlier = coalition.invitation
     if earlier is None:
-        return Invitation(plan_id, today, due, request.scope, request.route)
+        return asked
     # Members asked before rely on their reply-by: it never moves earlier.
-    return replace(earlier, reply_by=max(due, earlier.reply_by))
+    due = max(due, earlier.reply_by)
+    if not (asked.scope or asked.route) and (earlier.scope or earlier.route):
+        return replace(earlier, reply_by=due)  # without words of its own, the question is the earlier one
+    return replace(asked, reply_by=due)

@@ -59,7 +59,7 @@ def is_current(coalition: Coalition, plan_id: str, kind: NoticeKind, today: date
 def _notices(coalition: Coalition, today: date) -> Iterator[Notice]:
     if coalition.is_living and coalition.invitation is not None:
         for member in coalition.in_state(MemberState.INVITED):
-            yield _notice(member, NoticeKind.INVITATION)
+            yield _invitation(member)
             yield from _reminders(coalition, member, today)
     yield from _endings(coalition)
     if coalition.status is CoalitionStatus.FORMED:
@@ -77,14 +77,24 @@ def _endings(coalition: Coalition) -> Iterator[Notice]:
         return
     for member in coalition.in_state(MemberState.ACCEPTED, MemberState.INVITED):
         if coalition.status is not CoalitionStatus.AWARDED or member.plan_id != coalition.lead:
-            yield _notice(member, NoticeKind.ENDED)
+            # An undo may bring the coalition back, under new terms, and it may end again.
+            occasion = f"{NoticeKind.ENDED.value} {coalition.terms_revision}"
+            yield Notice(member.authority, member.plan_id, NoticeKind.ENDED, occasion)
 
 
 def _reminders(coalition: Coalition, member: Member, today: date) -> Iterator[Notice]:
     assert coalition.invitation is not None
-    for day in reminder_days(coalition.invitation.invited_on, coalition.invitation.reply_by, coalition.nations):
+    invited_on = member.invited_on or coalition.invitation.invited_on
+    for day in reminder_days(invited_on, coalition.invitation.reply_by, coalition.nations):
         if day > today:
             yield Notice(member.authority, member.plan_id, NoticeKind.REMINDER, day.isoformat(), day)
+
+
+def _invitation(member: Member) -> Notice:
+    """Creates the invitation of one day: a member that let one lapse can be invited again."""
+    day = member.invited_on
+    occasion = f"{NoticeKind.INVITATION.value} {day}" if day is not None else NoticeKind.INVITATION.value
+    return Notice(member.authority, member.plan_id, NoticeKind.INVITATION, occasion)
 
 
 def _notice(member: Member, kind: NoticeKind) -> Notice:

@@ -20,8 +20,11 @@ MIN_REPLY_DAYS: Final = 10
 MAX_REPLY_DAYS: Final = 40
 """Working days that an invitation gives for an answer."""
 
-FREEZE_MARGIN_DAYS: Final = 2
-"""Working days between the last answer and the tender notice, which names every member."""
+REPLY_PERIODS: Final = (MIN_REPLY_DAYS, 15, DEFAULT_REPLY_DAYS, 30, MAX_REPLY_DAYS)
+"""The periods that a page offers."""
+
+DECISION_DAYS: Final = 5
+"""Working days from the last answer to the decision: the lead has to take the answers to those who decide."""
 
 LAST_REMINDER_DAYS: Final = 5
 MIN_DAYS_BETWEEN_REMINDERS: Final = 3
@@ -40,9 +43,14 @@ class CoalitionDates:
 
 
 def last_reply_day(dates: CoalitionDates, nations: Collection[Nation]) -> date:
-    """The latest possible reply-by: the decision's day, or two working days before the tender notice if earlier."""
-    before_notice = add_working_days(dates.together_from, -FREEZE_MARGIN_DAYS, nations)
-    return min(dates.decide_by, before_notice)
+    """The latest possible reply-by: five working days before the decision."""
+    return add_working_days(dates.decide_by, -DECISION_DAYS, nations)
+
+
+def reply_periods(invited_on: date, dates: CoalitionDates, nations: Collection[Nation]) -> tuple[int, ...]:
+    """The periods, in working days, that end by the last possible reply-by; the shortest one even if none does."""
+    left = working_days_between(invited_on, last_reply_day(dates, nations), nations)
+    return tuple(days for days in REPLY_PERIODS if days <= left) or (MIN_REPLY_DAYS,)
 
 
 def reply_by(
@@ -50,7 +58,7 @@ def reply_by(
 ) -> date:
     """The day on which answers to an invitation are due.
 
-    Raises DeadlineError if `working_days` is out of bounds, or fewer than ten are left before the decision.
+    Raises DeadlineError if `working_days` is out of bounds, or fewer than ten are left to reply.
     """
     if not MIN_REPLY_DAYS <= working_days <= MAX_REPLY_DAYS:
         raise DeadlineError(
@@ -72,7 +80,10 @@ def check_new_reply_by(current: date, proposed: date, dates: CoalitionDates, nat
         raise DeadlineError(f"reply-by can only move later; it is {current} and the others count on that")
     last = last_reply_day(dates, nations)
     if proposed > last:
-        raise DeadlineError(f"reply-by can't be after {last}: the decision is due by {dates.decide_by}")
+        raise DeadlineError(
+            f"reply-by can't be after {last}: the decision is due by {dates.decide_by}, "
+            f"and {DECISION_DAYS} working days are left for it"
+        )
     if working_day_on_or_before(proposed, nations) != proposed:
         raise DeadlineError(f"{proposed} is no working day for all members; choose a working day")
 

@@ -21,6 +21,7 @@ from matching.engine import Generation
 from matching.plan import Plan, Sharing, Window
 from matching.reference import display_name
 from services.domain.ids import opportunity_id
+from services.domain.opportunity_status import OpportunityStatus
 
 
 class Tier(StrEnum):
@@ -78,7 +79,7 @@ def opportunity_state(
     assessment: Assessment,
     plans: tuple[Plan, Plan],
     *,
-    status: str,
+    status: OpportunityStatus,
     band: wire.Band,
     revisions: tuple[int, int],
     as_of: date,
@@ -92,7 +93,7 @@ def opportunity_state(
         opportunity_id=opportunity_id(*assessment.plans),
         revision=revisions[0],
         material_revision=revisions[1],
-        status="active" if status == "active" else "withdrawn",
+        status="active" if status == OpportunityStatus.ACTIVE else "withdrawn",
         band=band,
         score=assessment.score if open_ else None,
         plans=(_side(plans[0], open_), _side(plans[1], open_)),
@@ -289,8 +290,10 @@ def _component(component: Component) -> wire.Component:
     return wire.Component.model_validate({"value": component.value, "saw": dict(component.saw)})
 
 
-def _reasons(assessment: Assessment, status: str, open_: bool, withdrawn_because: Sequence[str]) -> tuple[str, ...]:
-    if status != "active":
+def _reasons(
+    assessment: Assessment, status: OpportunityStatus, open_: bool, withdrawn_because: Sequence[str]
+) -> tuple[str, ...]:
+    if status != OpportunityStatus.ACTIVE:
         return tuple(withdrawn_because) if open_ else ("The two plans no longer match.",)
     if open_:
         return assessment.reasons

@@ -38,6 +38,11 @@ def opportunity_id(plan_a: str, plan_b: str) -> str:
     return hashlib.sha256("\n".join(sorted((plan_a, plan_b))).encode()).hexdigest()[:32]
 
 
+def pair_coalition_id(speaker: str, response_id: str, opportunity: str) -> str:
+    """The id of the coalition that an invitation on an opportunity makes: the same invitation makes the same one."""
+    return opportunity_id(f"pair {speaker} {response_id}", opportunity)
+
+
 def plan_subject(plan_id: str) -> str:
     """The id by which responses refer to a plan itself."""
     return hashlib.sha256(plan_id.encode()).hexdigest()[:32]

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from matching.assessment import Assessment
 from matching.plan import Window
+from services.domain.opportunity_status import OpportunityStatus
 
 HYSTERESIS_POINTS: Final = 5.0
 """A change of band counts only if the score moved at least this much; a pair at the edge would email weekly."""
@@ -15,7 +16,7 @@ MATERIAL_SHIFT_DAYS: Final = 31
 LastNotified = Mapping[str, Any]
 
 
-def to_last_notified(assessment: Assessment, status: str) -> LastNotified:
+def to_last_notified(assessment: Assessment, status: OpportunityStatus) -> LastNotified:
     """The part of a state that is remembered once a notification of it went out."""
     window = assessment.common_window
     return {
@@ -26,11 +27,11 @@ def to_last_notified(assessment: Assessment, status: str) -> LastNotified:
     }
 
 
-def is_material(last_notified: LastNotified, assessment: Assessment, status: str) -> bool:
+def is_material(last_notified: LastNotified, assessment: Assessment, status: OpportunityStatus) -> bool:
     """Whether `status` and `assessment` differ enough from the last notification."""
     if status != last_notified["status"]:
         return True
-    if status != "active":
+    if status != OpportunityStatus.ACTIVE:
         return False
     moved = abs(assessment.score - float(last_notified["score"]))
     if assessment.band.value != last_notified["band"] and moved >= HYSTERESIS_POINTS:

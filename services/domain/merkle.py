@@ -75,21 +75,3 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
             proof.append(tree_root(leaves[low:middle]))
             low = middle
     return proof[::-1]
-
-
-def root_from_proof(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes | None:
-    """The root that a proof leads to, in a tree of `size` leaves (RFC 9162, 2.1.3.2); None if the proof is invalid."""
-    if not 0 <= index < size:
-        return None
-    node, last, root = index, size - 1, leaf
-    for sibling in proof:
-        if last == 0:
-            return None
-        if node & 1 or node == last:
-            root = node_hash(sibling, root)
-            while not node & 1 and node:
-                node, last = node >> 1, last >> 1
-        else:
-            root = node_hash(root, sibling)
-        node, last = node >> 1, last >> 1
-    return root if last == 0 else None

@@ -25,17 +25,11 @@ from services.domain.disclosure import opportunity_state, redact_opportunity
 from services.domain.ids import event_content_hash
 from services.domain.materiality import is_material, to_last_notified
 from services.domain.opportunity_events import Cause
+from services.domain.opportunity_status import OpportunityStatus
 
 _NOT_CONTENT: Final = frozenset({"revision", "material_revision", "assessed_as_of", "would_change"})
 NO_LONGER: Final = "The two plans no longer match."
 BELOW_THRESHOLD: Final = "The two plans no longer match closely enough to be worth an approach."
-
-
-class OpportunityStatus(StrEnum):
-    """Whether the two plans are an opportunity at present."""
-
-    ACTIVE = "active"
-    WITHDRAWN = "withdrawn"
 
 
 class EventKind(StrEnum):

@@ -77,7 +77,6 @@ class Addressee:
     """A dissolved authority and its successors, which get its emails: those with a mailbox, and those without."""
 
     authority: str
-    has_mailbox: bool
     reachable: tuple[str, ...]
     unreachable: tuple[str, ...]
 
@@ -201,7 +200,6 @@ def _move(plan: AffectedPlan, heirs: Sequence[Succession], starts: date) -> Plan
 def _addressee(code: str, successors: Sequence[str], mailboxes: set[str]) -> Addressee:
     return Addressee(
         authority=code,
-        has_mailbox=code in mailboxes,
         reachable=tuple(one for one in successors if one in mailboxes),
         unreachable=tuple(one for one in successors if one not in mailboxes),
     )

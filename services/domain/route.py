@@ -6,7 +6,7 @@ Pure. Every step is prompted and none is required: a record with gaps is shown w
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from events.responses import RouteOutcome, RouteReason, RouteStep
 
@@ -32,6 +32,21 @@ class RouteEntry:
     note: str = ""
     coalition_id: str | None = None
     response_id: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The step for programs."""
+        return {
+            "step": self.step,
+            "outcome": self.outcome,
+            "asked_at": self.asked_at.isoformat(),
+            "by": self.by,
+            "authority": self.authority,
+            "recorded_on": self.recorded_on.isoformat(),
+            "candidates": list(self.candidates),
+            "reason": self.reason,
+            "note": self.note,
+            "coalition_id": self.coalition_id,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from events.responses import RouteOutcome, RouteStep
-from matching.text.formatting import join_words
 from services.domain.route import CoalitionRoutes, RouteEntry
 
 STEP_NAMES: Final = {
     RouteStep.FRAMEWORK: "Framework",
-    RouteStep.FRAMEWORK_COALITION: "Coalition under a framework",
+    RouteStep.FRAMEWORK_COALITION: "Joint further competition under a framework",
     RouteStep.COALITION: "Coalition of its own",
     RouteStep.NEW: "New contract",
 }
@@ -21,9 +20,11 @@ OUTCOME_NAMES: Final = {
 }
 
 
-def route_prompts(routes: CoalitionRoutes, names: Mapping[str, str]) -> tuple[str, ...]:
+def route_prompts(
+    routes: CoalitionRoutes, names: Mapping[str, str], *, inviter_checked: bool = False
+) -> tuple[str, ...]:
     """The lines of a page or an email: the recorded routes, then those that nobody has checked."""
-    consider = consider_line(routes)
+    consider = consider_line(routes, inviter_checked=inviter_checked)
     return (*route_lines(routes, names), *([consider] if consider else []))
 
 
@@ -36,12 +37,17 @@ def route_lines(routes: CoalitionRoutes, names: Mapping[str, str]) -> tuple[str,
     )
 
 
-def consider_line(routes: CoalitionRoutes) -> str | None:
-    """The line about routes that nobody has looked at; None if there is none. It is a prompt, and locks nothing."""
-    if not routes.to_consider:
-        return None
-    steps = join_words([STEP_NAMES[step].lower() for step in routes.to_consider])
-    return f"Still to consider, if you like: {steps}. Nothing depends on it."
+def consider_line(routes: CoalitionRoutes, *, inviter_checked: bool = False) -> str | None:
+    """The line about routes that nobody has looked at; None if there is none. It is a prompt, and locks nothing.
+
+    `inviter_checked`: the invitation says what was checked before, which answers for frameworks.
+    """
+    steps = [
+        f"a {STEP_NAMES[step].lower()}"
+        for step in routes.to_consider
+        if not (inviter_checked and step is RouteStep.FRAMEWORK)
+    ]
+    return f"No member has yet recorded whether they checked: {'; '.join(steps)}." if steps else None
 
 
 def _said(entry: RouteEntry, names: Mapping[str, str]) -> str:

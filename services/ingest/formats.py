@@ -34,8 +34,11 @@ class FormatError(Exception):
 def detect_format(file: Path, named: Format | None) -> Format:
     """Return the requested format, else guess it from the file's extension, else from its first line. Raises
     FormatError."""
-    if not file.is_file():
+    if not file.exists():
         raise FormatError(f"There is no file {file}")
+    if not file.is_file():
+        kind = "a folder" if file.is_dir() else "a device or a pipe"
+        raise FormatError(f"{file} is {kind}: name a file, which can be read twice")
     inner = file.with_suffix("") if file.suffix.lower() in _PACKED else file
     by_suffix = _BY_SUFFIX.get(inner.suffix.lower())
     if found := named or (_by_content(file) if by_suffix == "jsonl" else None) or by_suffix or _by_content(file):

@@ -76,8 +76,8 @@ def start(
     """Start a child in its own process group, with its output appended to `log`.
 
     `user` is the account, with the group of the same name, to run it as (only root can choose). `orphan_signal` is the
-    signal that the kernel sends to the child when this process dies (Linux only). Raises `PartError` if the program
-    can't be executed.
+    signal that the kernel sends to the child when this process dies (Linux only). Raises `ComponentError` if the
+    program can't be executed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     parent = os.getpid()
@@ -139,7 +139,10 @@ def stopping(
 
 
 def wait_until(check: Callable[[], bool], process: ChildProcess, *, seconds: float, pause: float = 0.05) -> None:
-    """Poll `check` until it is true. Raises `PartError` with the end of the log if the child died or time ran out."""
+    """Poll `check` until it is true.
+
+    Raises `ComponentError`, with the end of the log, if the child ended or time ran out.
+    """
     deadline = time.monotonic() + seconds
     while process.running():
         if check():
@@ -153,10 +156,3 @@ def wait_until(check: Callable[[], bool], process: ChildProcess, *, seconds: flo
         f"{process.name} ended with status {process.handle.returncode} before it was ready. "
         f"End of {process.log}:\n{process.log_tail()}"
     )
-
-
-def listens(port: int) -> bool:
-    """Return whether a process accepts TCP connections on this loopback port."""
-    with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
-        return True
-    return False

@@ -117,8 +117,8 @@ def postgres(
     """Run PostgreSQL on `folder` until the block ends, and create the data on first use; `postgres.log` is in
     `log_dir`.
 
-    `settings` override ours. `durable=False` switches fsync off, for tests. Raises `PartError`, with the end of its
-    log, if it doesn't start.
+    `settings` override ours. `durable=False` switches fsync off, for tests. Raises `ComponentError`, with the end of
+    its log, if it doesn't start.
     """
     folder = folder.resolve()
     data = folder / "data"

@@ -74,7 +74,7 @@ class Stack:
     `environment` adds JOINTLY_* settings for the processes that `spawn` starts.
 
     Enter it in the main thread: SIGTERM and SIGHUP then end the block as Ctrl-C does, with `KeyboardInterrupt` or
-    `SystemExit`. Raises `PartError` if a part doesn't start, or if another stack uses the folder.
+    `SystemExit`. Raises `ComponentError` if a part doesn't start, or if another stack uses the folder.
     """
 
     def __init__(
@@ -162,14 +162,15 @@ class Stack:
         return process
 
     def wait_ready(self, process: ChildProcess, *, seconds: float = 120) -> None:
-        """Wait until `/health/ready` of a spawned process answers 200. Raises `PartError` if it ends or is late."""
+        """Wait until `/health/ready` of a spawned process answers 200. Raises `ComponentError` if it ends
+        or is late."""
         if process.http_port is None:
             raise ValueError(f"{process.name} was not started by spawn(): it has no health port.")
         port = process.http_port
         child_process.wait_until(lambda: ready(port), process, seconds=seconds, pause=0.1)
 
     def check(self) -> None:
-        """Raise `PartError`, with the end of its log, if a part or a spawned process has ended."""
+        """Raise `ComponentError`, with the end of its log, if a part or a spawned process has ended."""
         for process in (self.parts.broker.process, self.parts.postgres.process, *self._spawned):
             if not process.running():
                 raise ComponentError(

@@ -35,7 +35,7 @@ class Broker:
 def tansu(log_dir: Path) -> Iterator[Broker]:
     """Run Tansu until the block ends; its log is `tansu.log` in `log_dir`.
 
-    Raises `PartError` if the package has no binary for this machine, or the broker doesn't answer within 30 s.
+    Raises `ComponentError` if the package has no binary for this machine, or the broker doesn't answer within 30 s.
     """
     broker = _start(log_dir)
     with child_process.stopping(broker.process, grace=3):

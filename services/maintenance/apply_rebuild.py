@@ -10,14 +10,15 @@ from sqlmodel import col, select
 from events.opportunities import OpportunityState
 from events.topics import OPPORTUNITIES
 from services.domain.notifications import IntentState, NotificationChange, Purpose
-from services.domain.opportunity import OpportunityStatus, event_kind, state_content_hash
+from services.domain.opportunity import event_kind, state_content_hash
+from services.domain.opportunity_status import OpportunityStatus
 from services.maintenance.rebuild import PairDifference, PlanDifference, RebuildError, RebuildReport
 from services.matcher.pending_writes import PendingWrites, enqueue_event
 from services.store import generation, outbox, plan_features, plans, shadow_tables
 from services.store import intents as notifications
 from services.store import opportunities as store
 from services.store.bulk_writes import bulk_writes
-from services.store.database import Sessions, now, transaction
+from services.store.database import Sessions, assign, now, transaction
 from services.store.intents import Intent
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord
@@ -76,7 +77,7 @@ async def _replace_plans(session: AsyncSession, differences: Sequence[PlanDiffer
         elif row is None:
             session.add(PlanRecord(**plan.model_dump()))
         else:
-            _assign(row, plan.model_dump())
+            assign(row, plan.model_dump())
     await shadow_tables.remove_plans(session, gone)
     # Their index rows may be of another revision. The sweeper notices the missing rows.
     async with bulk_writes(session) as writes:
@@ -119,7 +120,7 @@ async def _replace(session: AsyncSession, row: Opportunity | None, columns: dict
         await _continue_counters(session, row)
         session.add(row)
     else:
-        _assign(row, columns)
+        assign(row, columns)
     if row.revision == revision:
         return []
     row.updated_at = now()
@@ -168,8 +169,3 @@ def _suppressed_intents(row: Opportunity) -> list[Intent]:
         )
         for own, other in sides
     ]
-
-
-def _assign(row: PlanRecord | Opportunity, columns: dict[str, Any]) -> None:
-    for name, value in columns.items():
-        setattr(row, name, value)

@@ -5,7 +5,7 @@ from typing import Final
 from services.platform import logs
 from services.store import plan_features, plan_resets, plans, shadow_tables
 from services.store.bulk_writes import bulk_writes
-from services.store.database import Sessions, now, transaction
+from services.store.database import Sessions, assign, now, transaction
 from services.store.plan_resets import PlanReset
 from services.store.plans import PlanRecord
 from services.store.replay_log import FULL_STATE_TYPES, replay_plan
@@ -42,8 +42,7 @@ async def reset(sessions: Sessions, plan_id: str, to: int, operator: str, reason
         row = await session.get_one(PlanRecord, plan_id)
         # The sweeper picks up unassessed plans. Until then nobody finds this one: its index row has another revision.
         waiting = {"assessed_revision": 0, "received_at": now(), "state": made.state or row.state}
-        for name, value in (made.model_dump() | waiting).items():
-            setattr(row, name, value)
+        assign(row, made.model_dump() | waiting)
         async with bulk_writes(session) as writes:
             plan_features.close(writes, [plan_id])
     log.warning("plan reset", plan_id=plan_id, from_revision=done.from_revision, to_revision=to, reset=done.id)

@@ -15,7 +15,8 @@ from events.opportunities import OpportunityState
 from matching.engine import Engine, Features
 from matching.plan_set import PlanSet
 from services.domain.ids import opportunity_id, text_hash
-from services.domain.opportunity import AssessedPair, OpportunityStatus, SettlementContext
+from services.domain.opportunity import AssessedPair, SettlementContext
+from services.domain.opportunity_status import OpportunityStatus
 from services.maintenance.dry_run import dry_run
 from services.maintenance.rebuild import ProgressCallback
 from services.matcher.assessment import match

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from matching.engine import Features
 from matching.plan_set import PlanSet
 from services.domain.ids import opportunity_id
-from services.domain.opportunity import AssessedPair, OpportunityStatus, SettlementContext
+from services.domain.opportunity import AssessedPair, SettlementContext
+from services.domain.opportunity_status import OpportunityStatus
 from services.maintenance.dry_run import detached_copy, dry_run, is_consistent
 from services.matcher.context import MatcherContext
 from services.matcher.pending_writes import PendingWrites, withdraw

@@ -3,7 +3,6 @@
 They run outside the sweeper: when the sweeper is blocked, the count of waiting plans must still move.
 """
 
-import asyncio
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -38,16 +37,16 @@ Reported = set[tuple[str, str | None]]
 
 async def measure_for_ever(sessions: Sessions, every_seconds: float) -> None:
     """Measure periodically. After an error the last values stand until a measurement succeeds."""
-    looked_through, reported = float("-inf"), Reported()
-    while True:
-        try:
-            await measure_pending(sessions)
-            if time.monotonic() - looked_through >= FULL_MEASURE_INTERVAL:
-                await measure_reach(sessions, reported)
-                looked_through = time.monotonic()
-        except Exception as error:
-            log.warning("measuring failed", error=retry.one_line(error))
-        await asyncio.sleep(every_seconds)
+    full_at, reported = float("-inf"), Reported()
+
+    async def measure_next() -> None:
+        nonlocal full_at
+        await measure_pending(sessions)
+        if time.monotonic() - full_at >= FULL_MEASURE_INTERVAL:
+            await measure_reach(sessions, reported)
+            full_at = time.monotonic()
+
+    await retry.repeat(measure_next, every_seconds, "measuring failed", log)
 
 
 async def measure_pending(sessions: Sessions) -> None:

@@ -19,9 +19,20 @@ from events.topics import DEAD_PLANS, OPPORTUNITIES, PAGE_PLANS
 from matching.features import clean_plan
 from matching.policy import Policy
 from services.domain.ids import text_hash
-from services.domain.opportunity import EventKind, OpportunityStatus
+from services.domain.opportunity import EventKind
+from services.domain.opportunity_status import OpportunityStatus
 from services.matcher.pending_writes import PendingWrites, enqueue_event, strip_contents, tombstone, withdraw
-from services.store import coalitions, embeddings, forgotten, outbox, plan_drafts, plan_features, plans, responses
+from services.store import (
+    advisory_locks,
+    coalitions,
+    embeddings,
+    forgotten,
+    outbox,
+    plan_drafts,
+    plan_features,
+    plans,
+    responses,
+)
 from services.store.bulk_writes import bulk_writes
 from services.store.database import Sessions, now, transaction
 from services.store.mapping import plan_from_payload
@@ -63,10 +74,11 @@ async def plans_of(session: AsyncSession, subject: str) -> list[str]:
 
 
 async def erase(sessions: Sessions, policy: Policy, plan_id: str) -> ErasedContent:
-    """Erase one plan in one transaction. A second run has nothing left to erase.
+    """Erase one plan, all but invitations in one transaction. A second run has nothing left to erase.
 
     `policy`: the policy under which the plan's texts were embedded.
     """
+    await forget_invitations(sessions, plan_id)
     while True:
         async with transaction(sessions) as session:
             involved = await _involved(session, plan_id)
@@ -76,6 +88,14 @@ async def erase(sessions: Sessions, policy: Policy, plan_id: str) -> ErasedConte
             if await _involved(session, plan_id) <= involved:
                 await _forget_embeddings(session, policy, plan_id)
                 return await _forget(session, plan_id, locked.get(plan_id, 0))
+
+
+async def forget_invitations(sessions: Sessions, subject: str) -> None:
+    """Delete the words of invitations for a plan or by a party."""
+    # A transaction of its own: whoever holds the lock of coalitions must not wait for plans.
+    async with transaction(sessions) as session:
+        await advisory_locks.wait_for(session, advisory_locks.COALITIONS)
+        await coalitions.forget_invitations(session, subject)
 
 
 async def _involved(session: AsyncSession, plan_id: str) -> set[str]:
@@ -132,7 +152,7 @@ async def _end(session: AsyncSession, plan_id: str) -> tuple[int, int]:
     await outbox.drop(session, PAGE_PLANS.name, [plan_id])
     await plan_drafts.take(session, plan_id)
     await coalitions.forget_plan(session, plan_id)
-    await responses.forget_plan(session, plan_id)
+    await responses.forget(session, plan_id)
     for row in active:
         withdraw(kept, row, ENDED, None, hide=True)
     for row in ended:

@@ -1,6 +1,5 @@
 """Pending writes of pairs: the next revisions of their rows, and the events that publish them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,7 +21,7 @@ from services.domain.opportunity_events import Cause, opportunity_event
 from services.platform import metrics
 from services.store import outbox
 from services.store.bulk_writes import BulkWrites
-from services.store.database import now
+from services.store.database import assign, now
 from services.store.opportunities import Opportunity, build
 
 
@@ -73,7 +72,7 @@ def enqueue_event(pending: PendingWrites, state: OpportunityState, kind: EventKi
 def strip_contents(row: Opportunity) -> OpportunityState:
     """Strip the contents of both plans from an ended opportunity, keeping its revision; return the new state."""
     state = stripped_state(row.payload)
-    _assign(row, state_columns(state))
+    assign(row, state_columns(state))
     return state
 
 
@@ -88,7 +87,7 @@ def tombstone(row: Opportunity) -> dict[str, Any]:
 
 
 def _apply(pending: PendingWrites, row: Opportunity, transition: Transition, cause: Cause | None) -> None:
-    _assign(row, transition.columns)
+    assign(row, transition.columns)
     pending.rows.append(row)
     if transition.state is None or transition.kind is None:
         return
@@ -96,11 +95,6 @@ def _apply(pending: PendingWrites, row: Opportunity, transition: Transition, cau
     row.tombstoned_at = None
     row.updated_at = now()
     enqueue_event(pending, transition.state, transition.kind, cause)
-
-
-def _assign(row: Opportunity, columns: Mapping[str, Any]) -> None:
-    for name, value in columns.items():
-        setattr(row, name, value)
 
 
 def _new_row(key: str, pair: AssessedPair, at: datetime) -> Opportunity:

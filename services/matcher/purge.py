@@ -16,7 +16,7 @@ from sqlmodel import col
 from matching.plan import Status
 from matching.policy import Policy
 from services.domain.notifications import EmailState
-from services.domain.opportunity import OpportunityStatus
+from services.domain.opportunity_status import OpportunityStatus
 from services.matcher.erasure import SETTLED, erase
 from services.matcher.pending_writes import PendingWrites, tombstone
 from services.platform import logs, retry

@@ -10,8 +10,8 @@ from events.dead_letters import DeadLetterReason, Origin
 from events.topics import DEAD_PLANS
 from matching.plan import Plan
 from services.domain.ids import opportunity_id
-from services.domain.opportunity import OpportunityStatus
 from services.domain.opportunity_events import Cause
+from services.domain.opportunity_status import OpportunityStatus
 from services.matcher import settlement
 from services.matcher.pending_writes import PendingWrites, withdraw
 from services.messaging.dead_letter_queue import to_event

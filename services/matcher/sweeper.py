@@ -1,6 +1,5 @@
 """Finishes the work that a crash left between recording and settlement, and assesses pairs again when time passes."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -26,15 +25,15 @@ log: Final = logs.get(__name__)
 
 async def sweep_for_ever(context: MatcherContext, sessions: Sessions, every_seconds: float) -> None:
     """Sweep periodically. After a transient error it tries again in the next round."""
-    looked_through = float("-inf")
-    while True:
-        try:
-            thorough = time.monotonic() - looked_through >= FULL_SWEEP_INTERVAL
-            await sweep(context, sessions, RECENT_PLAN_GRACE, thorough=thorough)
-            looked_through = time.monotonic() if thorough else looked_through
-        except Exception as error:
-            log.warning("sweep failed, next round will try again", error=retry.one_line(error))
-        await asyncio.sleep(every_seconds)
+    full_at = float("-inf")
+
+    async def sweep_next() -> None:
+        nonlocal full_at
+        thorough = time.monotonic() - full_at >= FULL_SWEEP_INTERVAL
+        await sweep(context, sessions, RECENT_PLAN_GRACE, thorough=thorough)
+        full_at = time.monotonic() if thorough else full_at
+
+    await retry.repeat(sweep_next, every_seconds, "sweep failed, next round will try again", log)
 
 
 async def sweep(

@@ -208,22 +208,29 @@ def _with_poll_times(poll: Poll, state: ConsumerState) -> Poll:
 async def measure_for_ever(state: ConsumerState, process: str, pause_seconds: float = MEASURE_SECONDS) -> None:
     """Measure the lag and the age of unhandled records forever, for health checks and as metrics."""
     topics: set[str] = set()
-    while True:
+
+    async def measure_next() -> None:
+        nonlocal topics
         try:
             await measure(state)
-        except Exception as error:
-            # The ages keep growing: nothing is handled while the broker is away.
-            log.warning("progress not measured", error=retry.one_line(error))
-        worst: dict[str, float] = {}
-        for partition, seconds in state.progress.waiting().items():
-            worst[partition.topic] = max(seconds, worst.get(partition.topic, 0.0))
-        for topic in topics - worst.keys():
-            metrics.OLDEST_UNHANDLED.remove(topic)
-        for topic, seconds in worst.items():
-            metrics.OLDEST_UNHANDLED.labels(topic=topic).set(seconds)
-        topics = set(worst)
-        metrics.LAG.labels(process=process).set(state.progress.lag())
-        await asyncio.sleep(pause_seconds)
+        finally:
+            # Without an answer of the broker the ages keep growing: nothing is handled while it is away.
+            topics = _export_progress(state, process, topics)
+
+    await retry.repeat(measure_next, pause_seconds, "progress not measured", log)
+
+
+def _export_progress(state: ConsumerState, process: str, before: set[str]) -> set[str]:
+    """Set the metrics of lag and age, and drop those of topics `before`; return the topics with unhandled records."""
+    worst: dict[str, float] = {}
+    for partition, seconds in state.progress.waiting().items():
+        worst[partition.topic] = max(seconds, worst.get(partition.topic, 0.0))
+    for topic in before - worst.keys():
+        metrics.OLDEST_UNHANDLED.remove(topic)
+    for topic, seconds in worst.items():
+        metrics.OLDEST_UNHANDLED.labels(topic=topic).set(seconds)
+    metrics.LAG.labels(process=process).set(state.progress.lag())
+    return set(worst)
 
 
 async def measure(state: ConsumerState) -> None:

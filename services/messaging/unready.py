@@ -11,10 +11,12 @@ from services.platform.settings import Settings
 from services.store import schema
 from services.store.database import Sessions
 
+RETRY_SECONDS: Final = 5.0
+
 log: Final = logs.get(__name__)
 
 
-async def wait_for_schema(settings: Settings, sessions: Sessions, retry_seconds: float = 5.0) -> None:
+async def wait_for_schema(settings: Settings, sessions: Sessions) -> None:
     """Wait until the database's tables fit this version.
 
     Meanwhile `/health/live` answers 200, and `/health/ready` 503 with the reason. A signal ends the process. Raises the
@@ -37,7 +39,7 @@ async def wait_for_schema(settings: Settings, sessions: Sessions, retry_seconds:
     serving = asyncio.create_task(server.serve())
     try:
         while not (found.usable or serving.done()):
-            await asyncio.sleep(retry_seconds)
+            await asyncio.sleep(RETRY_SECONDS)
             with suppress(Exception):
                 found = await schema.inspect(sessions)
     finally:

@@ -1,6 +1,5 @@
 """The notifier process: reads opportunity events, sends emails, and writes their outcomes to the outbox."""
 
-import asyncio
 import time
 from functools import partial
 from typing import Final
@@ -19,7 +18,7 @@ from services.notifier.context import DispatchContext
 from services.notifier.dispatch import DispatchLoop
 from services.notifier.rendering.email_message import Sender, sender
 from services.notifier.search_news import look_for_ever
-from services.platform import logs, metrics, service
+from services.platform import logs, metrics, retry, service
 from services.platform.dependencies import Check, Dependencies
 from services.platform.settings import PREFIX, Settings, SettingsError
 from services.store import deliveries, intents
@@ -114,7 +113,7 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
             rounds.run_for_ever,
             lambda: ask_for_ever(dispatch),
             lambda: look_for_ever(dispatch),
-            lambda: _measure(sessions),
+            lambda: retry.repeat(lambda: _measure(sessions), MEASURE_SECONDS, "measuring failed", log),
         ],
         on_shutdown=[producer.stop, database.dispose],
     )
@@ -140,15 +139,10 @@ def _dispatching(rounds: DispatchLoop) -> Check:
 
 async def _measure(sessions: Sessions) -> None:
     """Updates the gauges of withheld notifications and waiting emails."""
-    while True:
-        try:
-            async with sessions() as session:
-                held = await intents.withheld(session, now())
-                waiting = await deliveries.waiting_mails(session, now())
-            for why in WITHHELD:
-                metrics.NOTIFICATIONS_WITHHELD.labels(why=why).set(sum(h.intents for h in held if h.why == why))
-            for state in UNDELIVERED:
-                metrics.EMAILS_WAITING.labels(state=state).set(waiting.get(state, 0))
-        except Exception as error:
-            log.warning("measuring failed", error=type(error).__name__)
-        await asyncio.sleep(MEASURE_SECONDS)
+    async with sessions() as session:
+        held = await intents.withheld(session, now())
+        waiting = await deliveries.waiting_mails(session, now())
+    for why in WITHHELD:
+        metrics.NOTIFICATIONS_WITHHELD.labels(why=why).set(sum(h.intents for h in held if h.why == why))
+    for state in UNDELIVERED:
+        metrics.EMAILS_WAITING.labels(state=state).set(waiting.get(state, 0))

@@ -78,7 +78,9 @@ async def _own(
         return None
     plan = (await plans.by_id(session, [request.plan_id])).get(request.plan_id)
     title = (plan.state or {}).get("title", "") if plan else ""
-    return lambda row, _: benchmark_email.benchmark_letter(request, kind, title, row.name, row.signed_on)
+    return lambda row, links: benchmark_email.benchmark_letter(
+        request, kind, title, row.name, row.signed_on, links.benchmark(request.plan_id) if links else None
+    )
 
 
 async def _enquiry(

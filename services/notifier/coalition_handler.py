@@ -76,10 +76,10 @@ class CoalitionEvents:
         return datetime.combine(notice.due_on, REMINDER_HOUR, LONDON)
 
 
-def notice_message_id(sender: Sender, coalition_id: str, mail_id: str, notice: Notice) -> str:
-    """The Message-ID of a notice. The invitation's is derived from the coalition, so that later emails can refer to
-    it."""
-    if notice.kind is NoticeKind.INVITATION:
+def notice_message_id(sender: Sender, coalition_id: str, mail_id: str, notice: Notice, first: bool) -> str:
+    """The Message-ID of a notice. That of the first invitation is derived from the coalition, so that later emails can
+    refer to it."""
+    if notice.kind is NoticeKind.INVITATION and first:
         return thread_id(sender, coalition_id, notice.authority)
     return message_id(mail_id, sender)
 

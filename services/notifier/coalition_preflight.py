@@ -36,6 +36,9 @@ async def begin(
     if stored is None or not is_current(stored.coalition, notice.plan_id, kind, today):
         await close_unsent(session, mail, [], row, at, CancelReason.SUPERSEDED)
         return None
+    if row is not None and not row.coalitions:
+        await close_unsent(session, mail, [], row, at, CancelReason.NOT_WANTED)
+        return None
     recipient = await recipient_of(session, mail, row, at)
     if recipient is None:
         return None
@@ -57,7 +60,7 @@ async def begin(
     thread = thread_id(dispatch.sender, notice.coalition_id, authority.authority)
     composed = coalition_email.compose(letter, dispatch.sender, mailbox, mail, thread, at)
     if links:
-        links.add_one_click(composed, "immediate")
+        links.add_one_click(composed, coalition_notices.PURPOSE)
     return ReadyEmail(mail.mail_id, lease_owner, mail.purpose, email_message.as_bytes(composed), mailbox)
 
 

@@ -43,7 +43,7 @@ async def ask_confirmations(dispatch: DispatchContext) -> int:
         async with transaction(dispatch.sessions) as session:
             row = await notifications.lock_authority(session, authority)
             # Another notifier may have asked since.
-            if row is None or authority not in await plan_confirmations.to_ask(session, today):
+            if row is None or not await plan_confirmations.to_ask(session, today, authority):
                 continue
             reader = await addressee(session, authority, today)
             if reader is not None and reader.mailbox is not None:

@@ -57,14 +57,12 @@ class DispatchLoop:
                 await asyncio.sleep(retry.backoff_seconds(failures))
 
 
-async def dispatch_once(
-    dispatch: DispatchContext, senders: int = SENDERS, stopping: asyncio.Event | None = None
-) -> int:
+async def dispatch_once(dispatch: DispatchContext, stopping: asyncio.Event | None = None) -> int:
     """Dispatches everything due; returns the number of emails tried. `stopping` ends it after the current emails."""
     await recover_expired(dispatch)
     await batch_due_intents(dispatch)
     await batch_due_receipts(dispatch)
-    tries = await asyncio.gather(*(_send_all(dispatch, stopping) for _ in range(senders)), return_exceptions=True)
+    tries = await asyncio.gather(*(_send_all(dispatch, stopping) for _ in range(SENDERS)), return_exceptions=True)
     for outcome in tries:
         if isinstance(outcome, BaseException):
             raise outcome

@@ -9,6 +9,7 @@ from services.domain.links import LinkMaker
 from services.notifier.rendering.coalition_view import CoalitionLetter
 from services.notifier.rendering.mail_view import EmailView
 from services.notifier.rendering.opportunity_view import OpportunityView
+from services.store import coalition_notices
 from services.store.authorities import Authority
 
 
@@ -38,7 +39,8 @@ class PageLinks:
 
     def in_coalition_letter(self, letter: CoalitionLetter) -> CoalitionLetter:
         """Adds a link to the letter's coalition."""
-        return replace(letter, answer_link=self._answer(letter.coalition_id), stop_link=self.stop("immediate"))
+        stop_link = self.stop(coalition_notices.PURPOSE)
+        return replace(letter, answer_link=self._answer(letter.coalition_id), stop_link=stop_link)
 
     def confirm(self) -> str:
         """The page on which the authority says which of its plans are still true."""
@@ -47,6 +49,10 @@ class PageLinks:
     def enquiry(self, request_id: str) -> str:
         """The page on which the authority says whether it shares its prices."""
         return self.maker.enquiry(self.row.authority, request_id, self.row.mailbox_ref, self.today)
+
+    def benchmark(self, plan_id: str) -> str:
+        """The page, after signing in, that shows what others pay and takes the decision on an extension."""
+        return f"{self.maker.base}/p/{plan_id}/benchmark"
 
     def add_one_click(self, message: EmailMessage, kind: str) -> None:
         """Adds the headers of RFC 8058: the email program's button stops this kind of email without a question."""

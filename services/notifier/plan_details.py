@@ -12,7 +12,7 @@ from services.domain.coalition import CoalitionStatus
 from services.domain.disclosure import is_open, plan_facts
 from services.domain.reorganisation import say_consent, waits_for_person
 from services.notifier.partner_names import names_of
-from services.notifier.rendering.need_block import SuggestedGroup
+from services.notifier.rendering.need_council import SuggestedGroup
 from services.notifier.rendering.opportunity_view import Disclosed
 from services.store import coalitions, introductions, plans
 from services.store.authorities import Mutes

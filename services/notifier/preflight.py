@@ -13,7 +13,7 @@ from services.domain.framework_prompt import Usable
 from services.domain.introduction import is_agreed, is_asking
 from services.domain.notification_rules import Preferences, effective_purpose, sides
 from services.domain.notifications import CancelReason, EmailState, IntentState, NotificationChange, Purpose, WaitReason
-from services.domain.opportunity import OpportunityStatus
+from services.domain.opportunity_status import OpportunityStatus
 from services.domain.reorganisation import waits_for_person
 from services.domain.supplier_view import say_group
 from services.notifier import (
@@ -29,7 +29,7 @@ from services.notifier.delivery_results import close_unsent
 from services.notifier.page_links import PageLinks
 from services.notifier.partner_names import UNNAMED, names_of
 from services.notifier.rendering import email_message, mail_view
-from services.notifier.rendering.need_block import SuggestedGroup
+from services.notifier.rendering.need_council import SuggestedGroup
 from services.notifier.rendering.opportunity_view import OpportunityView, contact_for, opportunity_view
 from services.notifier.rendering.search_section import SearchSection
 from services.platform import clock, metrics

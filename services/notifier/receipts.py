@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.domain.coalition_answers import UNDO_DAYS
+from services.domain.coalition_undo import UNDO_DAYS, can_undo
 from services.domain.notifications import WaitReason
 from services.notifier.coalition_handler import thread_id
 from services.notifier.context import DispatchContext, ReadyEmail
@@ -16,7 +16,7 @@ from services.notifier.rendering import coalition_email, email_message
 from services.notifier.rendering.receipt_view import receipt_letter
 from services.platform import clock
 from services.platform.clock import day_of
-from services.store import coalition_notices, deliveries, plans, responses
+from services.store import coalition_notices, coalitions, deliveries, plans, responses
 from services.store.authorities import Authority
 from services.store.database import transaction
 from services.store.intents import Mail, new_mail
@@ -85,6 +85,7 @@ async def begin(
         party=said_by,
         named=not closed,
         on_page=links is not None,
+        can_undo=await _can_undo(session, act),
     )
     letter = links.in_coalition_letter(letter) if links else letter
     deliveries.mark_sending(mail, [], at)
@@ -97,3 +98,13 @@ def _has_page(act: ResponseRow, closed: bool) -> bool:
     """Whether the page of the act's group or match takes it back. A party has no such page."""
     about_group = act.subject in ("coalition", "opportunity") and act.plan_id is not None
     return about_group and not closed and act.kind not in _OTHER_PAGES
+
+
+async def _can_undo(session: AsyncSession, act: ResponseRow) -> bool:
+    """Whether the act's coalition lets it be taken back. Acts elsewhere have their own rules."""
+    record = responses.act_record(act)
+    row = await coalitions.load(session, act.subject_id) if record is not None else None
+    if record is None or row is None:
+        return True
+    bars = await coalitions.load_bars(session, [record.change.plan_id], row.coalition_id)
+    return can_undo(row.coalition, record, act.received_on, bars)

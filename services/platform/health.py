@@ -26,11 +26,11 @@ def routes(*, live: Sequence[Check], ready: Sequence[Check], note: Note = no_not
     ]
 
 
-def routes_while_starting(reason: str = "starting") -> list[tuple[str, Any]]:
+def routes_while_starting() -> list[tuple[str, Any]]:
     """Build the routes of a starting process: alive, not ready."""
 
     async def check() -> str | None:
-        return reason
+        return "starting"
 
     return routes(live=[], ready=[check])
 

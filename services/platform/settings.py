@@ -1,10 +1,11 @@
 """All settings. A process reads its environment only here."""
 
 import os
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -383,14 +384,15 @@ def settings() -> Settings:
         f"{PREFIX}{old} is called {PREFIX}{new} now" for old, new in RENAMED.items() if PREFIX + old in os.environ
     ]
     if renamed:
-        raise SettingsError("Wrong settings, nothing was started.\n  " + "\n  ".join(renamed))
+        raise SettingsError("; ".join(renamed))
     try:
         return Settings()
     except ValidationError as error:
-        lines = [
-            f"{PREFIX}{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}".replace(
-                f"{PREFIX}:", "Settings:"
-            )
-            for problem in error.errors(include_url=False, include_input=False)
-        ]
-        raise SettingsError("Wrong settings, nothing was started.\n  " + "\n  ".join(lines)) from None
+        raise SettingsError("; ".join(map(_sentence, error.errors(include_url=False, include_input=False)))) from None
+
+
+def _sentence(problem: Mapping[str, Any]) -> str:
+    """What is wrong with one setting, or with several together, which the message itself names."""
+    said = str(problem["msg"]).removeprefix("Value error, ")
+    name = "_".join(str(part) for part in problem["loc"]).upper()
+    return f"{PREFIX}{name}: {said}" if name else said

@@ -1,13 +1,12 @@
 """The relay process: it publishes the outbox of matcher, coalitions and notifier to Kafka."""
 
-import asyncio
 import time
 from datetime import timedelta
 from functools import partial
 
 from events.jwk import KeyFileError, SigningKey, signing_key
 from services.messaging import kafka
-from services.platform import logs, metrics, service
+from services.platform import logs, metrics, retry, service
 from services.platform.dependencies import Check, Dependencies
 from services.platform.settings import PREFIX, Settings, SettingsError
 from services.relay.checkpoints import sign_for_ever
@@ -56,7 +55,7 @@ async def _make(settings: Settings, key: SigningKey | None) -> service.ServicePa
         background=[
             dependencies.watch_for_ever,
             relay.run_for_ever,
-            lambda: _measure(sessions),
+            lambda: retry.repeat(lambda: _measure(sessions), MEASURE_SECONDS, "outbox not measured", log),
             *([partial(sign_for_ever, sessions, key, settings.installation_name)] if key is not None else []),
         ],
         on_shutdown=[producer.stop, database.dispose],
@@ -73,15 +72,14 @@ def _rounds(relay: OutboxPublisher) -> Check:
 
 async def _measure(sessions: Sessions) -> None:
     """Measure the outbox's backlog and age, and what the audit log holds unsigned, whichever relay does the work."""
-    while True:
-        try:
-            async with sessions() as session:
-                waiting, age = await outbox.backlog(session)
-                unsigned = await audit_log.oldest_unsigned(session)
-            metrics.OUTBOX_WAITING.set(waiting)
-            metrics.OUTBOX_AGE.set(age)
-            metrics.AUDIT_UNSIGNED.set((now() - unsigned).total_seconds() if unsigned else 0)
-        except Exception:
-            # /health/ready reports the missing database. Meanwhile the age must not look fresh.
-            metrics.OUTBOX_AGE.inc(MEASURE_SECONDS)
-        await asyncio.sleep(MEASURE_SECONDS)
+    try:
+        async with sessions() as session:
+            waiting, age = await outbox.backlog(session)
+            unsigned = await audit_log.oldest_unsigned(session)
+    except Exception:
+        # Without the database the age must not look fresh.
+        metrics.OUTBOX_AGE.inc(MEASURE_SECONDS)
+        raise
+    metrics.OUTBOX_WAITING.set(waiting)
+    metrics.OUTBOX_AGE.set(age)
+    metrics.AUDIT_UNSIGNED.set((now() - unsigned).total_seconds() if unsigned else 0)

@@ -4,7 +4,6 @@ The relay does it because every act goes through the database that it reads, and
 signs is on no machine that takes requests. See docs/decisions/0605.
 """
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -33,15 +32,15 @@ class BrokenChainError(Exception):
 
 async def sign_for_ever(sessions: Sessions, key: SigningKey, origin: str) -> None:
     """Check periodically whether a checkpoint is due. After an error it checks again later."""
-    while True:
+
+    async def sign_next() -> None:
         try:
             async with transaction(sessions) as session:
                 await sign_if_due(session, key, origin, now())
         except BrokenChainError as error:
             log.error("audit log not signed", error=str(error))
-        except Exception as error:
-            log.warning("audit log not signed", error=retry.one_line(error))
-        await asyncio.sleep(LOOK_SECONDS)
+
+    await retry.repeat(sign_next, LOOK_SECONDS, "audit log not signed", log)
 
 
 async def sign_if_due(session: AsyncSession, key: SigningKey, origin: str, at: datetime) -> bool:

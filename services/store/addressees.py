@@ -38,6 +38,12 @@ async def addressees(session: AsyncSession, codes: Collection[str], day: date) -
     return found
 
 
+def written_to(code: str, day: date) -> str:
+    """The code of who is written to for one authority: its own if it was divided, which reaches nobody."""
+    heir = dissolutions(day).get(code)
+    return heir.successor if heir is not None else code
+
+
 def addressee_code(column: Mapped[str], day: date) -> ColumnElement[str]:
     """A column of authorities as the codes of those who are written to for them; empty for a divided one."""
     heirs = {code: heir.successor if heir else "" for code, heir in dissolutions(day).items()}

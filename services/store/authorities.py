@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store.database import in_array, now, timestamp
+from services.store.database import assign, in_array, now, timestamp
 
 Subject = Literal["partner", "opportunity"]
 
@@ -37,7 +37,7 @@ class Authority(SQLModel, table=True):
 
     `immediate` and `digest` switch the two kinds of email about matches on and off. `confirmations` switches the one
     that asks whether plans are still true, last sent on `confirmation_asked_on`. `benchmarks` switches those about
-    prices and extensions. `paused_until` withholds all email until that day.
+    prices and extensions, `coalitions` those about groups. `paused_until` withholds all email until that day.
     """
 
     __tablename__ = "authorities"
@@ -50,6 +50,7 @@ class Authority(SQLModel, table=True):
     digest: bool = Field(default=True)
     confirmations: bool = Field(default=True)
     benchmarks: bool = Field(default=True)
+    coalitions: bool = Field(default=True)
     confirmation_asked_on: date | None = Field(default=None)
     paused_until: date | None = Field(default=None)
     signed_on: date | None = Field(default=None)
@@ -193,8 +194,7 @@ async def save(session: AsyncSession, entry: AuthorityUpdate) -> tuple[SaveResul
         await _replace_mutes(session, entry)
         return SaveResult.ADDED, row.mailbox is not None
     different = {name: value for name, value in fields.items() if getattr(row, name) != value}
-    for name, value in different.items():
-        setattr(row, name, value)
+    assign(row, different)
     other_mailbox = "mailbox" in different
     if other_mailbox:
         row.mailbox_ref = uuid.uuid4().hex

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, Column, select, text
+from sqlalchemy import BigInteger, Column, UniqueConstraint, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -17,9 +17,10 @@ _REQUEST: TypeAdapter[BenchmarkRequest] = TypeAdapter(BenchmarkRequest)
 
 
 class BenchmarkRequestRow(SQLModel, table=True):
-    """One request. `revision` counts its events."""
+    """One request of a plan for one end of its contract. `revision` counts its events."""
 
     __tablename__ = "benchmark_requests"
+    __table_args__ = (UniqueConstraint("plan_id", "current_end", name="benchmark_requests_once"),)
 
     request_id: str = Field(primary_key=True)
     plan_id: str = Field(index=True)

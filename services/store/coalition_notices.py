@@ -42,25 +42,26 @@ async def add(
     session: AsyncSession,
     coalition_id: str,
     notices: Sequence[tuple[Notice, datetime]],
-    message_id: Callable[[str, Notice], str],
+    message_id: Callable[[str, Notice, bool], str],
     at: datetime,
 ) -> list[Notice]:
     """Insert missing notices, each with an email that is due when the notice is. Returns the new notices.
 
-    `message_id` builds the Message-ID of an email from the ids of the email and the notice.
+    `message_id` builds the Message-ID of an email from its id, the notice, and whether the authority gets its first of
+    this kind.
     """
     added = []
     for notice, due_at in notices:
         mail_id = new_mail_id()
-        known = await session.execute(
-            select(col(CoalitionNotice.id)).where(
+        found = await session.execute(
+            select(col(CoalitionNotice.occasion)).where(
                 col(CoalitionNotice.coalition_id) == coalition_id,
                 col(CoalitionNotice.authority) == notice.authority,
                 col(CoalitionNotice.kind) == notice.kind.value,
-                col(CoalitionNotice.occasion) == notice.occasion,
             )
         )
-        if known.scalar() is not None:
+        known = set(found.scalars())
+        if notice.occasion in known:
             continue
         session.add(
             new_mail(
@@ -69,7 +70,7 @@ async def add(
                 PURPOSE,
                 at,
                 due_at=due_at,
-                message_id=message_id(mail_id, notice),
+                message_id=message_id(mail_id, notice, not known),
                 coalition_id=coalition_id,
             )
         )

@@ -9,7 +9,9 @@ from sqlalchemy import BigInteger, Column, ColumnElement, Index, and_, delete, f
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.domain.coalition import CURRENT, LIVING, Coalition, CoalitionStatus, MemberState
+from services.domain.coalition import CURRENT, HOLDING, LIVING, Coalition, CoalitionStatus, MemberState
+from services.domain.coalition_bars import Bars, plan_change
+from services.store import plans
 from services.store.database import in_array, json_column, now, timestamp
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord, shared_openly
@@ -103,20 +105,29 @@ async def _with(session: AsyncSession, plan_ids: Collection[str], wanted: Any) -
     return list(found.scalars())
 
 
-async def is_elsewhere(session: AsyncSession, plan_id: str, coalition_id: str) -> bool:
-    """Return whether a plan is in another coalition that has formed."""
+async def elsewhere(session: AsyncSession, plan_ids: Collection[str], coalition_id: str) -> frozenset[str]:
+    """Return those of these plans that are in another coalition that has formed."""
     found = await session.execute(
-        select(func.count())
-        .select_from(CoalitionMemberRow)
+        select(col(CoalitionMemberRow.plan_id))
         .join(CoalitionRow, col(CoalitionRow.coalition_id) == col(CoalitionMemberRow.coalition_id))
         .where(
-            col(CoalitionMemberRow.plan_id) == plan_id,
+            in_array(col(CoalitionMemberRow.plan_id), plan_ids),
             col(CoalitionMemberRow.coalition_id) != coalition_id,
             col(CoalitionMemberRow.state) == MemberState.ACCEPTED.value,
-            col(CoalitionRow.status).in_([CoalitionStatus.FORMED.value, CoalitionStatus.FROZEN.value]),
+            col(CoalitionRow.status).in_([status.value for status in HOLDING]),
         )
     )
-    return bool(found.scalar_one())
+    return frozenset(found.scalars())
+
+
+async def load_bars(session: AsyncSession, plan_ids: Collection[str], coalition_id: str) -> Bars:
+    """Return what keeps these plans out of a coalition."""
+    stored = await plans.by_id(session, plan_ids)
+    changes = {plan_id: plan_change(plan.status, plan.state) for plan_id, plan in stored.items()}
+    return Bars(
+        elsewhere=await elsewhere(session, plan_ids, coalition_id),
+        changed={plan_id: change for plan_id, change in changes.items() if change is not None},
+    )
 
 
 async def save_members(session: AsyncSession, coalition: Coalition, revisions: dict[str, int]) -> None:
@@ -150,7 +161,12 @@ _CHANGED_PLANS: Final = text(
     "SELECT DISTINCT m.plan_id FROM coalition_members m"
     " JOIN coalitions c USING (coalition_id) JOIN plans p ON p.plan_id = m.plan_id"
     " WHERE c.status = ANY(:living) AND p.revision <> m.plan_revision OR m.plan_revision = :unseen"
-    " ORDER BY m.plan_id LIMIT :limit"
+    " UNION SELECT m.plan_id FROM coalition_members m JOIN coalitions c USING (coalition_id)"
+    " CROSS JOIN jsonb_array_elements(c.state -> 'proposals') proposed"
+    " JOIN plans p ON p.plan_id = proposed ->> 'plan_id'"
+    " WHERE c.status = ANY(:living) AND proposed ->> 'kind' = 'fits-too'"
+    " AND (p.status <> 'active' OR coalesce(p.state ->> 'sharing', 'open') <> 'open')"
+    " ORDER BY plan_id LIMIT :limit"
 )
 _FORGET: Final = text("UPDATE coalition_members SET plan_revision = :unseen WHERE plan_id = :plan_id")
 
@@ -158,6 +174,24 @@ _FORGET: Final = text("UPDATE coalition_members SET plan_revision = :unseen WHER
 async def forget_plan(session: AsyncSession, plan_id: str) -> None:
     """Mark the plan, so that the coalitions process rewrites its coalitions without the forgotten content."""
     await session.execute(_FORGET, {"plan_id": plan_id, "unseen": _UNSEEN})
+
+
+_FORGET_INVITATIONS: Final = text(
+    "WITH blanked AS (UPDATE coalitions SET state = jsonb_set(state, '{invitation}',"
+    "  state -> 'invitation' || jsonb_build_object('scope', '', 'route', ''))"
+    " WHERE concat(state #>> '{invitation,scope}', state #>> '{invitation,route}') <> ''"
+    "  AND (:subject IN (state #>> '{invitation,by}', state #>> '{invitation,convened_by}')"
+    "   OR state #>> '{invitation,convened_by}' IS NOT NULL AND coalition_id IN"
+    "    (SELECT coalition_id FROM coalition_members WHERE plan_id = :subject))"
+    " RETURNING coalition_id)"
+    " UPDATE coalition_members SET plan_revision = :unseen WHERE coalition_id IN (SELECT coalition_id FROM blanked)"
+)
+
+
+async def forget_invitations(session: AsyncSession, subject: str) -> None:
+    """Delete the words of invitations for a plan or by a party, and mark their coalitions, so that the coalitions
+    process rewrites them. The caller holds the lock of coalitions."""
+    await session.execute(_FORGET_INVITATIONS, {"subject": subject, "unseen": _UNSEEN})
 
 
 async def says_forgotten(session: AsyncSession, coalition_id: str) -> bool:
@@ -171,7 +205,8 @@ async def says_forgotten(session: AsyncSession, coalition_id: str) -> bool:
 
 
 async def changed_plans(session: AsyncSession, limit: int) -> list[str]:
-    """Return members' plans with a revision that a living coalition has not reviewed, and forgotten plans."""
+    """Return members' plans with a revision that a living coalition has not reviewed, and forgotten plans. Also return
+    the members of coalitions that propose a plan which is no longer open: its own events may not name it."""
     given = {"living": _LIVING, "unseen": _UNSEEN, "limit": limit}
     return list((await session.execute(_CHANGED_PLANS, given)).scalars())
 

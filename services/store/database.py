@@ -1,6 +1,6 @@
 """The database: engine, sessions, and the columns every table shares."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -108,9 +108,15 @@ def table_of(model: type[SQLModel]) -> Table:
     return found
 
 
-def timestamp(*, nullable: bool = False, index: bool = False) -> Column[datetime]:
+def assign(row: object, columns: Mapping[str, Any]) -> None:
+    """Set these columns of a row."""
+    for name, value in columns.items():
+        setattr(row, name, value)
+
+
+def timestamp(*, nullable: bool = False) -> Column[datetime]:
     """Declare a timestamp column with a time zone."""
-    return Column(DateTime(timezone=True), nullable=nullable, index=index)
+    return Column(DateTime(timezone=True), nullable=nullable)
 
 
 def json_column(*, nullable: bool = False) -> Column[Any]:

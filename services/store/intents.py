@@ -42,6 +42,8 @@ from services.store.authorities import Authority
 from services.store.database import in_array, limit_idle_in_transaction, timestamp
 from services.store.opportunities import Opportunity
 
+_AUTHORITIES_AT_ONCE: Final = 200
+
 
 class Intent(SQLModel, table=True):
     """One notification to one authority. `possibly_delivered` stays true once the outcome of an attempt is unknown.
@@ -220,10 +222,10 @@ def cancel(intent: Intent, reason: str, at: datetime) -> None:
     set_state(intent, IntentState.CANCELLED, at, reason)
 
 
-def release(intent: Intent, purpose: Purpose, due_at: datetime, at: datetime, reason: str | None = None) -> None:
+def release(intent: Intent, purpose: Purpose, due_at: datetime, at: datetime) -> None:
     """Release an intent from its email, so that another email can carry it."""
     intent.purpose, intent.due_at, intent.mail_id = purpose, due_at, None
-    set_state(intent, IntentState.PENDING, at, reason)
+    set_state(intent, IntentState.PENDING, at)
 
 
 def set_state(intent: Intent, state: str, at: datetime, reason: str | None = None) -> None:
@@ -244,7 +246,7 @@ async def told_before(session: AsyncSession, authority: str, opportunity_ids: Se
     return found
 
 
-async def due_authorities(session: AsyncSession, at: datetime, limit: int = 200) -> Sequence[str]:
+async def due_authorities(session: AsyncSession, at: datetime) -> Sequence[str]:
     """Return registered authorities that have intents due and a mailbox to write to, not paused."""
     recipient = aliased(Authority)
     due = exists().where(
@@ -260,7 +262,7 @@ async def due_authorities(session: AsyncSession, at: datetime, limit: int = 200)
             or_(col(recipient.paused_until).is_(None), col(recipient.paused_until) <= day_of(at)),
             due,
         )
-        .limit(limit)
+        .limit(_AUTHORITIES_AT_ONCE)
     )
     return (await session.execute(query)).scalars().all()
 

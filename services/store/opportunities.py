@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, class_mapper, mapped_column
 from sqlmodel import SQLModel
 
-from services.domain.opportunity import OpportunityStatus
+from services.domain.opportunity_status import OpportunityStatus
 from services.store.bulk_writes import BulkWrites
 from services.store.database import in_array, in_array_param
 from services.store.pipelined_queries import Query, Rows

@@ -107,9 +107,26 @@ _DROP: Final = text(
 )
 
 
+_DROP_IDS: Final = text(
+    "WITH these AS (SELECT id FROM outbox WHERE id = ANY(:ids) ORDER BY id FOR UPDATE)"
+    " DELETE FROM outbox o USING these WHERE o.id = these.id"
+)
+
+
 async def drop(session: AsyncSession, topic: str, keys: Collection[str]) -> None:
     """Delete all messages with these keys, unpublished ones too. The caller writes newer ones of the same keys."""
     await session.execute(_DROP, {"topic": topic, "keys": list(keys)})
+
+
+async def of_topics(session: AsyncSession, topics: Collection[str]) -> Sequence[Outbox]:
+    """Return all messages for these topics, published or not."""
+    query = select(Outbox).where(in_array(col(Outbox.topic), topics)).order_by(col(Outbox.id))
+    return (await session.execute(query)).scalars().all()
+
+
+async def drop_messages(session: AsyncSession, ids: Collection[int]) -> None:
+    """Delete messages, unpublished ones too."""
+    await session.execute(_DROP_IDS, {"ids": list(ids)})
 
 
 def append(writes: BulkWrites, messages: Sequence[Mapping[str, Any]]) -> None:

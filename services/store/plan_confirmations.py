@@ -41,7 +41,8 @@ _STALE: Final = text(
 )
 _TO_ASK: Final = text(
     "SELECT authority FROM authorities WHERE confirmations"
-    " AND (confirmation_asked_on IS NULL OR confirmation_asked_on <= :asked_before) ORDER BY authority"
+    " AND (confirmation_asked_on IS NULL OR confirmation_asked_on <= :asked_before)"
+    " AND (CAST(:authority AS text) IS NULL OR authority = :authority) ORDER BY authority"
 )
 
 
@@ -55,10 +56,13 @@ async def unconfirmed(session: AsyncSession, as_of: date, authority: str | None 
     return [UnconfirmedPlan(*row) for row in await session.execute(_STALE, values)]
 
 
-async def to_ask(session: AsyncSession, today: date) -> Sequence[str]:
-    """The authorities that want to be asked and were not within the last month."""
-    rows = await session.execute(_TO_ASK, {"asked_before": today - timedelta(days=ASK_AGAIN_DAYS)})
-    return rows.scalars().all()
+async def to_ask(session: AsyncSession, today: date, authority: str | None = None) -> Sequence[str]:
+    """The authorities that want to be asked and were not within the last month.
+
+    With an `authority`: only this one, if it is among them.
+    """
+    values = {"asked_before": today - timedelta(days=ASK_AGAIN_DAYS), "authority": authority}
+    return (await session.execute(_TO_ASK, values)).scalars().all()
 
 
 def add_email(session: AsyncSession, row: Authority, today: date, at: datetime) -> None:

@@ -13,7 +13,7 @@ from sqlmodel import Field, SQLModel, col
 from events.topics import NOTICES
 from services.store import bulk_writes, forgotten
 from services.store.bulk_writes import BulkWrites
-from services.store.database import json_column, now, table_of, timestamp
+from services.store.database import assign, json_column, now, table_of, timestamp
 from services.store.pipelined_queries import Query, execute_pipelined
 from services.store.plans import PlanRecord, lock_query
 
@@ -217,7 +217,6 @@ def _log_row(revision: PlanRevision) -> dict[str, Any]:
 
 def apply_revision(plan: PlanRecord, revision: PlanRevision) -> None:
     """Move a plan to a revision. The authority of a plan never changes."""
-    for name, value in _moved(revision, {"state": plan.state}).items():
-        setattr(plan, name, value)
+    assign(plan, _moved(revision, {"state": plan.state}))
     plan.attempts = 0
     plan.quarantined = False

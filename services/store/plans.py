@@ -124,10 +124,10 @@ def assessment_inputs(plan_ids: Sequence[str]) -> Query[dict[str, AssessmentInpu
     return Query(_NOTICES, {"ids": list(plan_ids)}, lambda found: {row[0]: AssessmentInput(*row) for row in found})
 
 
-async def matchable(session: AsyncSession, limit: int | None = None) -> dict[str, int]:
-    """Return the plans that could be a partner, with their revisions; at most `limit`."""
+async def matchable(session: AsyncSession) -> dict[str, int]:
+    """Return the plans that could be a partner, with their revisions."""
     found = await session.execute(
-        select(PlanRecord.plan_id, PlanRecord.revision).where(col(PlanRecord.matchable)).limit(limit)  # type: ignore[call-overload]
+        select(PlanRecord.plan_id, PlanRecord.revision).where(col(PlanRecord.matchable))  # type: ignore[call-overload]
     )
     return dict(found.all())
 
@@ -210,10 +210,10 @@ def mark_assessed(writes: BulkWrites, revisions: Mapping[str, int]) -> None:
     if revisions:
         writes.add(
             "UPDATE plans p SET assessed_revision = r.revision, attempts = 0"
-            " FROM unnest(CAST(:matched AS text[]), CAST(:matched_revisions AS bigint[])) AS r(plan_id, revision)"
+            " FROM unnest(CAST(:assessed AS text[]), CAST(:assessed_revisions AS bigint[])) AS r(plan_id, revision)"
             " WHERE p.plan_id = r.plan_id AND p.revision = r.revision",
-            matched=list(revisions),
-            matched_revisions=list(revisions.values()),
+            assessed=list(revisions),
+            assessed_revisions=list(revisions.values()),
         )
 
 

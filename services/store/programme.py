@@ -152,8 +152,8 @@ async def _answers(session: AsyncSession) -> list[RecordedAnswer]:
         .order_by(col(ResponseRow.received_at), col(ResponseRow.response_id))
     )
     rows = found.scalars().all()
-    days = {row.response_id: row.received_on for row in rows}
-    return [_answer(row, days.get(row.undone_by or "")) for row in rows]
+    days = {(row.authority, row.response_id): row.received_on for row in rows if row.kind == "undone"}
+    return [_answer(row, days.get((row.authority, row.undone_by or ""))) for row in rows]
 
 
 def _answer(row: ResponseRow, undone_on: date | None) -> RecordedAnswer:
@@ -171,5 +171,6 @@ def _answer(row: ResponseRow, undone_on: date | None) -> RecordedAnswer:
         reply_by=row.reply_by,
         asked=tuple(row.asked or ()),
         about=tuple(row.about or ()),
+        acting_party=said.get("acting_party"),
         route_step=RouteStep(said["step"]) if "step" in said else None,
     )

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services.domain.notifications import UNDELIVERED, EmailState, IntentState
-from services.domain.opportunity import OpportunityStatus
+from services.domain.opportunity_status import OpportunityStatus
 from services.store import coalitions, deliveries, outbox, plans
 from services.store.authorities import Authority
 from services.store.coalitions import CoalitionRow

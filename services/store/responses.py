@@ -3,18 +3,23 @@
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from pydantic import TypeAdapter
 from sqlalchemy import Index, delete, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from events.responses import DocumentReaders
+from events.redaction import shorten_response
+from events.responses import DocumentReaders, Response
 from matching.plan import Status
 from services.domain.coalition_answers import ResponseOutcome
+from services.domain.coalition_undo import ActChange, ActRecord
 from services.store.database import in_array, json_column, now, timestamp
 from services.store.forgotten import FORGOTTEN
 from services.store.plans import PlanRecord, shared_openly
+
+P = TypeVar("P", bound=Response)
 
 FORGOTTEN_URL: Final = "https://forgotten.invalid"
 """Stands for the address of a document that was forgotten; no such host can exist."""
@@ -25,11 +30,16 @@ RECORDS: Final = (ROUTE, DOCUMENT)
 """Kinds of responses that record something: they change nothing, and no answer waits for them to be undone first."""
 
 
+_CHANGE: Final = TypeAdapter(ActChange)
+
+
 class ResponseRow(SQLModel, table=True):
     """One validated response and its outcome: recorded, or refused with the reason in `detail`.
 
-    `plan_id` is null where the act is about no plan: a party convenes, or an authority delegates.
-    `member_before`: the member's state before the response, for an undo. `about`: the other plans that an answer was
+    `speaker`: the authority, or the party that acts for it. An id is unique among one speaker's responses, so that
+    nobody can use up another's. `plan_id` is null where the act is about no plan: a party convenes, or an authority
+    delegates.
+    `change`: what the response changed, for an undo. `about`: the other plans that an answer was
     about: the pair's, or those of the coalition's members on that day. `asked`, `reply_by`: the plans that an
     invitation asked, and their last day to answer. `receipt_mail_id`: the email that told its authority of it.
     """
@@ -46,6 +56,7 @@ class ResponseRow(SQLModel, table=True):
         Index("responses_documents", "received_at", postgresql_where=text("kind = 'document'")),
     )
 
+    speaker: str = Field(primary_key=True)
     response_id: str = Field(primary_key=True)
     authority: str = Field(index=True)
     plan_id: str | None = Field(default=None)
@@ -56,7 +67,7 @@ class ResponseRow(SQLModel, table=True):
     content_hash: str
     outcome: str
     detail: str | None = Field(default=None)
-    member_before: Any = Field(default=None, sa_column=json_column(nullable=True))
+    change: Any = Field(default=None, sa_column=json_column(nullable=True))
     about: list[str] | None = Field(default=None, sa_column=json_column(nullable=True))
     asked: list[str] | None = Field(default=None, sa_column=json_column(nullable=True))
     reply_by: date | None = Field(default=None)
@@ -90,9 +101,37 @@ def words_hash(states: Sequence[Mapping[str, Any] | None]) -> str:
     return hashlib.sha256("\1".join(said).encode()).hexdigest()[:32]
 
 
-async def load(session: AsyncSession, response_id: str) -> ResponseRow | None:
-    """Return one response."""
-    return await session.get(ResponseRow, response_id)
+def dump_change(change: ActChange) -> Any:
+    """Encode what an act in a coalition changed for `ResponseRow.change`."""
+    return _CHANGE.dump_python(change, mode="json")
+
+
+def act_record(response: ResponseRow) -> ActRecord | None:
+    """Decode what an act in a coalition changed; None if the response is no such act."""
+    if response.subject != "coalition" or response.change is None:
+        return None
+    return ActRecord(response.kind, response.received_on, _CHANGE.validate_python(response.change))
+
+
+def payload_of(row: ResponseRow, kind: type[P]) -> P:
+    """The payload of a stored response."""
+    return kind.model_validate(shorten_response(row.payload))
+
+
+async def load(session: AsyncSession, speaker: str, response_id: str) -> ResponseRow | None:
+    """Return one response of an authority or party."""
+    return await session.get(ResponseRow, {"speaker": speaker, "response_id": response_id})
+
+
+async def given_for(session: AsyncSession, authority: str, response_id: str, speaker: str) -> ResponseRow | None:
+    """Return the response given for an authority under an id: the speaker's own if there are several."""
+    found = await session.execute(
+        select(ResponseRow)
+        .where(col(ResponseRow.authority) == authority, col(ResponseRow.response_id) == response_id)
+        .order_by((col(ResponseRow.speaker) == speaker).desc(), col(ResponseRow.received_at).desc())
+        .limit(1)
+    )
+    return found.scalar_one_or_none()
 
 
 async def without_receipt(session: AsyncSession, limit: int) -> list[ResponseRow]:
@@ -199,13 +238,14 @@ _FORGET: Final = text(
     " || CASE WHEN kind = 'document' THEN jsonb_build_object('title', CAST(:blank AS text), 'url', CAST(:url AS text))"
     " ELSE '{}' END,"
     " undone_by = CASE WHEN kind = 'document' THEN coalesce(undone_by, :blank) ELSE undone_by END"
-    " WHERE plan_id = :plan_id"
+    " WHERE plan_id = :subject OR kind = 'convened'"
+    " AND (authority = :subject OR jsonb_exists(payload -> 'plan_ids', :subject))"
 )
 
 
-async def forget_plan(session: AsyncSession, plan_id: str) -> None:
-    """Delete what people wrote in responses for the plan, and take its documents back. Decisions stay."""
-    await session.execute(_FORGET, {"plan_id": plan_id, "blank": FORGOTTEN, "url": FORGOTTEN_URL})
+async def forget(session: AsyncSession, subject: str) -> None:
+    """Delete what people wrote in responses for a plan, or what a party wrote; take documents back. Decisions stay."""
+    await session.execute(_FORGET, {"subject": subject, "blank": FORGOTTEN, "url": FORGOTTEN_URL})
 
 
 async def put_verdicts(session: AsyncSession, verdicts: Sequence[PairVerdict]) -> None:
@@ -214,12 +254,11 @@ async def put_verdicts(session: AsyncSession, verdicts: Sequence[PairVerdict]) -
         await session.merge(verdict)
 
 
-async def withdraw_verdicts(session: AsyncSession, response_id: str) -> list[str]:
-    """Remove the verdicts of a response; returns their plans."""
-    verdicts = (
-        (await session.execute(select(PairVerdict).where(col(PairVerdict.response_id) == response_id))).scalars().all()
-    )
-    await session.execute(delete(PairVerdict).where(col(PairVerdict.response_id) == response_id))
+async def withdraw_verdicts(session: AsyncSession, authority: str, response_id: str) -> list[str]:
+    """Remove the verdicts of an authority's response; returns their plans."""
+    theirs = (col(PairVerdict.authority) == authority, col(PairVerdict.response_id) == response_id)
+    verdicts = (await session.execute(select(PairVerdict).where(*theirs))).scalars().all()
+    await session.execute(delete(PairVerdict).where(*theirs))
     return sorted({plan_id for verdict in verdicts for plan_id in (verdict.plan_a, verdict.plan_b)})
 
 

@@ -11,17 +11,19 @@ from services.store.responses import ResponseRow
 
 
 async def load_coalition_routes(
-    session: AsyncSession, plan_id: str, coalition_id: str, visible: Collection[str]
+    session: AsyncSession, plan_id: str | None, coalition_id: str, visible: Collection[str]
 ) -> CoalitionRoutes:
-    """Load the routes that a plan's authority sees beside a coalition: those recorded for the coalition by members
-    with a visible plan, and its own."""
-    rows = await responses.routes(session, [plan_id], [coalition_id])
+    """Load the routes recorded for a coalition by members with a visible plan.
+
+    With a `plan_id`: as its authority sees them, with all that were recorded for this plan.
+    """
+    rows = await responses.routes(session, [plan_id] if plan_id else [], [coalition_id])
     return build_coalition_routes(to_entry(row) for row in rows if row.plan_id in visible)
 
 
 def to_entry(row: ResponseRow) -> RouteEntry:
     """Convert a stored response into an entry of the record."""
-    payload = ResponseRoute.model_validate(row.payload)
+    payload = responses.payload_of(row, ResponseRoute)
     return RouteEntry(
         step=payload.step,
         outcome=payload.outcome,

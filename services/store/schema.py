@@ -20,7 +20,6 @@ from services.store import tables  # noqa: F401 (declares every table)
 from services.store.database import Sessions, autocommit_session
 
 MIGRATIONS: Final = Path(__file__).resolve().parents[2] / "deploy" / "migrations"
-RETRY_SECONDS: Final = 5.0
 
 FUNCTIONS: Final[Mapping[str, str]] = {
     "plan_features_stamp": """

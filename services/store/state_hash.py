@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Table, collate, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.domain.opportunity import OpportunityStatus
+from services.domain.opportunity_status import OpportunityStatus
 from services.store.database import table_of
 from services.store.opportunities import OPPORTUNITY_TABLE
 from services.store.plans import PlanRecord

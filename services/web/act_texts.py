@@ -59,7 +59,8 @@ ACTS: Final[Mapping[str, ActText]] = {
     "leave": ActText(
         "Leave this group",
         "Leave this group?",
-        "The others learn at once that you have left. If you lead, the group has no lead any more.",
+        "You can leave at any time. The others learn of it at once. If you lead, the group has no lead any more. "
+        "After the tender notice, ask the lead to amend it: it names your council.",
         "Leave",
         warning=True,
     ),

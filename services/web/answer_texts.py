@@ -17,6 +17,10 @@ HINTS: Final[Mapping[str, str]] = {
     "not-this-time": "You leave this group. No reason is needed.",
     "later": "Nobody is told. We ask you again on the day you choose.",
 }
+PAIR_HINTS: Final[Mapping[str, str]] = {
+    **HINTS,
+    "not-this-time": "You say no for now. No reason is needed.",
+}
 NO_REASON: Final = "rather-not-say"
 NOT_THE_SAME: Final[Mapping[str, str]] = {
     "different-product": "It is a different product or service",

@@ -9,6 +9,8 @@ from typing import Final
 from fastapi import Request
 from starlette.datastructures import FormData, QueryParams
 
+from services.domain.entered_days import YearError, entered_day
+
 MAX_FIELDS: Final = 60
 MAX_LINE: Final = 200
 MAX_TEXT: Final = 2000
@@ -82,7 +84,10 @@ class Form:
             return None
         try:
             number_day, month, year = (int(part) for part in digits)
-            return date(year, month, number_day)
+            return entered_day(year, month, number_day)
+        except YearError as error:
+            self.errors[name] = f"Enter {label} again: {error}"
+            return None
         except ValueError:
             self.errors[name] = f"Enter {label} as numbers, for example 27 3 2027"
             return None

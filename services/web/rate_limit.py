@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,27 +18,26 @@ MAX_CLIENTS: Final = 10_000
 
 @dataclass(slots=True)
 class RateLimit:
-    """A bucket of `limit` requests for each client, which refills evenly over the window.
-
-    So a client can make at most twice the limit in one window.
-    """
+    """At most `limit` answered requests of each client in any stretch of `window_seconds`."""
 
     limit: int
     window_seconds: float
     clock: Callable[[], float] = time.monotonic
-    _levels: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
+    _answered: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict)
+    """When each client's last requests were answered, no more than `limit` of them."""
 
     def seconds_to_wait(self, client: str) -> int:
         """Count a request. Return 0 if it may be answered, else the seconds after which the client may ask again."""
         now = self.clock()
-        level, seen = self._levels.pop(client, (0.0, now))
-        per_second = self.limit / self.window_seconds
-        level = max(0.0, level - (now - seen) * per_second)
-        allowed = level + 1 <= self.limit
-        self._levels[client] = (level + 1 if allowed else level, now)
-        if len(self._levels) > MAX_CLIENTS:
-            self._levels.popitem(last=False)
-        return 0 if allowed else max(1, math.ceil((level + 1 - self.limit) / per_second))
+        answered = self._answered.pop(client, None) or deque(maxlen=self.limit)
+        self._answered[client] = answered
+        if len(self._answered) > MAX_CLIENTS:
+            self._answered.popitem(last=False)
+        wait = answered[0] + self.window_seconds - now if len(answered) == self.limit else 0.0
+        if wait > 0:
+            return max(1, math.ceil(wait))
+        answered.append(now)
+        return 0
 
     def require(self, request: Request) -> None:
         """Count a request of its address. Raise 429 with the seconds to wait if it is one too many."""

@@ -1,6 +1,6 @@
 """Renders pages from templates and escapes every value. The components come from govuk-frontend-jinja."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
 from hashlib import sha256
@@ -12,7 +12,7 @@ from jinja2.loaders import ChoiceLoader
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from matching.text.formatting import format_date, format_month, format_pounds
+from matching.text.formatting import format_date, format_month, format_pounds, join_words
 
 STATIC: Final = Path(__file__).parent / "static"
 
@@ -29,7 +29,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"day": _day, "month": format_month, "pounds": _pounds}
+    made.filters |= {"day": _day, "month": format_month, "pounds": _pounds, "sentence": _sentence}
     made.globals["asset"] = asset
     return made
 
@@ -54,5 +54,9 @@ def _day(value: date | None) -> str:
     return format_date(value) if value else ""
 
 
+def _sentence(items: Sequence[str]) -> str:
+    return join_words([*items])
+
+
 def _pounds(value: float | None) -> str:
-    return format_pounds(value) if value is not None else "Not said"
+    return format_pounds(value) if value is not None else "Not given"

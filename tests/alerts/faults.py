@@ -228,6 +228,7 @@ FAULTS: Final = (
         ("CoalitionsNotSwept", "NotMeasured"),
         held_coalitions,
         patience_seconds=900,
+        seconds=720,  # As shipped, the alerts wait ten minutes: the fault lasts until that has passed too.
     ),
     Fault("a session that holds the generation", ("PlansPending",), hung_session),
     Fault(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -155,7 +156,7 @@ def prometheus(folder: Path, targets: Mapping[str, int]) -> Iterator[Prometheus]
         f"--web.listen-address={LOOPBACK}:{port}",
     ]
     with child_process.stopping(child_process.start("Prometheus", command, folder / "prometheus.log")) as process:
-        child_process.wait_until(lambda: child_process.listens(port), process, seconds=60)
+        child_process.wait_until(lambda: _listens(port), process, seconds=60)
         made = Prometheus(port)
         thread = threading.Thread(target=made.watch, daemon=True)
         thread.start()
@@ -164,3 +165,10 @@ def prometheus(folder: Path, targets: Mapping[str, int]) -> Iterator[Prometheus]
         finally:
             made.stop()
             thread.join()
+
+
+def _listens(port: int) -> bool:
+    """Return whether a process accepts TCP connections on this loopback port."""
+    with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
+        return True
+    return False

@@ -18,9 +18,9 @@ from matching.candidates.plan_index import PlanIndex
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine, Features
 from matching.plan import Plan, Window
-from matching.policy import with_changes
 from matching.reference import authorities, cpv_labels
 from services.cli.offline import default_cache, features_of_plans, read_plans
+from tests.support.policies import with_changes
 from tests.unit.matching.builders import EMBEDDER, features
 
 AS_OF = date(2026, 11, 22)

@@ -23,7 +23,7 @@ from events.topics import CHECKPOINTS, RESPONSES, authority_topic
 from services.application import audit
 from services.cli import application
 from services.domain.audit import Act, AuditAction, Channel
-from services.domain.merkle import leaf_hash, root_from_proof
+from services.domain.merkle import leaf_hash
 from services.local_stack.postgres import Server
 from services.local_stack.tansu import Broker
 from services.platform.settings import Settings, SettingsError, settings
@@ -44,6 +44,7 @@ from tests.support.coalitions import (
     response_record,
 )
 from tests.support.matcher import make_matcher
+from tests.support.merkle import root_from_proof
 
 ORIGIN = "jointly.example/audit"
 KEY = new_key()

@@ -157,7 +157,7 @@ async def test_emails_about_prices_have_a_switch_of_their_own(scene: Scene) -> N
         assert 'href="https://jointly.example/s/' in body(mail, "html")
     for authority in (BRADFORD, LEEDS):
         async with transaction(scene.harness.sessions) as session:
-            now = await stop_kind(session, authority, benchmark_notices.PURPOSE)
+            now = await stop_kind(session, authority, benchmark_notices.PURPOSE, AS_OF)
         assert now is not None
         assert (now.immediate, now.digest, now.benchmarks) == (True, True, False)
     assert "You get no emails about prices and extensions." in now.sentence(AS_OF)

@@ -38,13 +38,13 @@ Checked before: two frameworks looked at
 
 Routes before a tender:
 - Framework: Leeds, looked at, does not suit (scope).
-- Still to consider, if you like: coalition under a framework. Nothing depends on it.
+- No member has yet recorded whether they checked: a joint further competition under a framework.
 
   Council        Plan                                      Value         Tender
   Kirklees       Replacement of the HR and payroll system  £1.2 million  Jul-Sep 2027
     Planned, would rather join. Asked, no answer yet. Contract now: Paywell Ltd, ends 31 March 2028.
   Leeds (leads)  Replacement of the HR and payroll system  £1.2 million  Jul-Sep 2027
-    Planned. In. Contract now: Not stated.
+    Planned. In. Contract now: Not given.
 
 Reply by 8 January 2027.
 Decide together by 16 February 2027.
@@ -52,10 +52,10 @@ Tender together from 1 July 2027.
 
 To say yes or no: reply with \u201caccept\u201d or \u201cdecline\u201d. A person enters your answer.
 Yes is a yes in principle; you are committed only once you say that your decision was taken.
-No answer counts as no answer, never as a yes.
+If you do not reply, we never take that as a yes.
 Questions to the lead: buying@e08000035.example
 
-Why these councils: All three fit each other.
+Why these councils: These plans fit each other.
 
 Jointly suggests and never decides. Declining needs no reason.
 To stop, pause or change these emails: reply and say so (jointly@jointly.example).
@@ -115,6 +115,29 @@ async def test_an_invitation_goes_to_whom_was_asked_once(line: Line) -> None:
     assert (event.purpose, event.coalition_id, event.opportunities) == ("coalition", state.coalition_id, ())
 
 
+async def test_whoever_let_an_invitation_lapse_is_invited_again(line: Line) -> None:
+    await _invite(line)
+    await line.harness.act(BRADFORD, "accept")
+    line.harness.on(date(2027, 1, 11))
+    await line.harness.sweep()
+    assert (await line.harness.states())[KIRKLEES] == "lapsed"
+    line.notifier.now = line.notifier.now.replace(year=2027, month=1, day=11)
+    await line.deliver()
+    earlier = line.to(KIRKLEES)
+    again = {"scope": "HR alone", "route": "a third framework", "plan_ids": (plan_id(KIRKLEES),), "reply_days": 10}
+    await line.harness.invite(BRADFORD, **again)
+    await line.deliver()
+    await line.harness.regroup()
+    await line.deliver()
+    (mail,) = line.to(KIRKLEES)[len(earlier) :]
+    assert "What is to be bought: HR alone" in body(mail)
+    assert "Checked before: a third framework" in body(mail)
+    assert "Reply by 25 January 2027." in body(mail)
+    assert mail["In-Reply-To"] == earlier[0]["Message-ID"] != mail["Message-ID"]
+    rows = await line.harness.rows("SELECT authority FROM coalition_notices WHERE kind = 'invitation' ORDER BY 1")
+    assert [row.authority for row in rows] == [BRADFORD, KIRKLEES, KIRKLEES]
+
+
 async def test_reminders_go_to_whom_has_not_answered(line: Line) -> None:
     await _invite(line)
     await line.harness.act(KIRKLEES, "accept")
@@ -133,7 +156,12 @@ async def test_formed_frozen_and_awarded_are_told_to_all_but_the_actor(line: Lin
     await line.deliver()
     formed = {authority: [s for s in subjects if "formed" in s] for authority, subjects in line.subjects().items()}
     assert {authority: len(subjects) for authority, subjects in formed.items()} == {LEEDS: 1, BRADFORD: 1, KIRKLEES: 0}
-    assert "You go to market together with Bradford and Kirklees. Leeds leads." in body(line.to(LEEDS)[0])
+    assert (
+        "Bradford, Kirklees and you have said yes in principle to going to market together. "
+        "You lead. Nobody is committed yet."
+    ) in " ".join(body(line.to(LEEDS)[0]).split())
+    assert "You can leave at any time, and need give no reason." in body(line.to(LEEDS)[0])
+    assert "After the tender notice, ask the lead to amend it: it names your council." in body(line.to(LEEDS)[0])
     await line.harness.publish(plan(LEEDS, 2, stage="tendering"))
     await line.deliver()
     await line.harness.publish(award(LEEDS))

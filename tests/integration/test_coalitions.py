@@ -59,7 +59,7 @@ async def test_three_plans_become_one_suggested_coalition(harness: CoalitionsHar
     state = await harness.only()
     assert state.status == "suggested"
     assert authorities([state]) == [sorted(THREE)]
-    assert state.explanation == "All three fit each other."
+    assert state.explanation == "These plans fit each other."
     assert (state.together_from, state.decide_by) == (date(2027, 7, 1), date(2027, 2, 16))
     assert {member.value for member in state.members} == {1_200_000}
     assert state.invitation is None

@@ -1,6 +1,8 @@
 """Every command, with a part away or wrong: a sentence, no traceback, and the exit code that the docs promise."""
 
+import errno
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 import typer
 
 from services import cli
-from services.cli.errors import MEANINGS, ExitCode, problem_of
+from services.cli.errors import MEANINGS, ExitCode, Problem, problem_of
 from services.local_stack.child_process import free_port
 from services.local_stack.postgres import Server
 from services.platform.settings import PREFIX, settings
@@ -293,3 +295,39 @@ def test_the_docs_have_every_exit_code() -> None:
     rows = "\n".join(["| code | meaning |", "|---|---|", *(f"| {int(code)} | {m} |" for code, m in MEANINGS.items())])
     assert set(MEANINGS) == set(ExitCode)
     assert rows in text, "put this table there:\n\n" + rows
+
+
+def test_a_pipe_that_nobody_reads_is_not_a_rejection() -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m services.cli publish {PLANS} --dry-run | true"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == ExitCode.CLOSED_PIPE
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_is_not_a_fault_of_ours() -> None:
+    problem = problem_of(OSError(errno.ENOSPC, "No space left on device"))
+    assert problem == Problem("the output can't be written: No space left on device", ExitCode.USAGE)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["publish", ".", "--dry-run"], "is a folder"),
+        (["publish", "/dev/null", "--dry-run"], "is a device or a pipe"),
+        (["publish", PLANS, "--dry-run", "--html", "/nowhere/x.html"], "--html: /nowhere/x.html can't be written"),
+        (["publish", PLANS, "--mapping", "nowhere.toml"], "nowhere.toml can't be read: No such file"),
+        (["withdraw", "NOCOLON", "--reason", "x", "--dry-run"], "a plan id is the authority, a colon"),
+        (["withdraw", "E09000015:A", "--reason", "x", "--revision", "-5", "--dry-run"], "--revision: must be at"),
+        (["reorganise", "--preview", "2027-13-01"], "there is no day 2027-13-01"),
+        (["audit", "prove", "9" * 30], "less than or equal"),
+    ],
+)
+def test_nothing_is_done_where_an_argument_is_wrong(words: list[str], says: str, run: Run) -> None:
+    code, said = run(words[0], *words[1:])
+    assert (code, "Traceback" in said) == (ExitCode.USAGE, False), said
+    assert says in said

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
@@ -85,6 +86,20 @@ async def test_an_extension_asks_once_however_often_it_is_looked_at(harness: Coa
     await harness.publish(extension(revision=2, title="The same extension, another title"))
     await sweep_requests(harness.sessions, AS_OF)
     assert await requests(harness) == [("requested", 13, None, plan_id(LEEDS))]
+
+
+async def test_the_id_of_a_request_can_not_be_worked_out_from_its_plan(harness: CoalitionsHarness) -> None:
+    async def request_id() -> str:
+        await sweep_requests(harness.sessions, AS_OF)
+        ((found,),) = await harness.rows("SELECT request_id FROM benchmark_requests")
+        return str(found)
+
+    await harness.publish(extension())
+    first = await request_id()
+    assert await request_id() == first
+    async with transaction(harness.sessions) as session:
+        await session.execute(text("DELETE FROM benchmark_requests"))
+    assert await request_id() != first, "the same plan and end, another id"
 
 
 @pytest.mark.parametrize("months", [1, 12])

@@ -149,6 +149,7 @@ async def test_no_word_of_an_answer_for_the_plan_is_left(rig: Rig) -> None:
 
 def _response(kind: str, payload: dict[str, Any]) -> ResponseRow:
     return ResponseRow(
+        speaker=OURS.authority,
         response_id=f"response-{kind}",
         authority=OURS.authority,
         plan_id=OURS.plan_id,

@@ -15,7 +15,7 @@ from events.plans import PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
 from matching import pair_scoring
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine
-from matching.policy import Policy, with_changes
+from matching.policy import Policy
 from services.matcher import assessment
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
@@ -27,6 +27,7 @@ from services.platform.settings import Settings
 from services.store import opportunities, plans
 from services.store.database import Sessions, make_engine, make_sessions, transaction
 from tests.pipeline import AS_OF, all_pairs, invented_plans, record_of
+from tests.support.policies import with_changes
 
 COUNT, SUBJECTS = 240, 60
 

@@ -44,5 +44,7 @@ def test_a_wrong_line_leaves_everything_as_it_was(jointly: CommandLine, tmp_path
     code, printed, said = jointly("import", file)
     assert (code, printed) == (1, "")
     assert "line 3: joined_on is not a date; expected YYYY-MM-DD" in said
+    file.write_text(EXAMPLE.read_text("utf-8").replace("E08000032,2026-04-01", "E08000032,0001-04-01"), "utf-8")
+    assert "line 3: joined_on has a year that is not from 1900 to 2100" in jointly("import", file)[2]
     assert jointly("list")[1] == "0 parties\n"
     assert jointly("import", tmp_path / "none.csv")[0] == 2

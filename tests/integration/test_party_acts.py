@@ -21,6 +21,7 @@ from events.responses import (
 from events.signing import sign
 from events.topics import RESPONSES, authority_topic
 from services.coalitions.response_decoding import Accepted, read
+from services.coalitions.response_handler import CONFLICT
 from services.domain.ids import opportunity_id
 from services.domain.parties import Membership, PartyKind
 from services.messaging.signature_policy import RecordRejected, verify_one, with_signature
@@ -212,6 +213,32 @@ async def test_a_party_takes_back_only_what_it_said_itself(harness: CoalitionsHa
     )
     await harness.respond(taking_back(row.response_id, None))
     assert len(await harness.refusals()) == 1, "the authority takes back what was said in its name"
+
+
+async def test_nobody_uses_up_an_id_of_another_s_answers(harness: CoalitionsHarness) -> None:
+    """Councils number their answers alike, and a stranger can guess the next number."""
+    state = await harness.only()
+
+    def interested(authority: str, party: str | None = None) -> ResponseAnswered:
+        fields = response_fields(authority, state.coalition_id, 1, 1)
+        return ResponseAnswered(**fields, answer="interested", acting_party=party)
+
+    def taking_back(authority: str, number: int) -> ResponseUndone:
+        return ResponseUndone(**response_fields(authority, state.coalition_id, 1, number), undoes="response-000001")
+
+    await harness.respond(interested(LEEDS, HUB), interested(BRADFORD), interested(LEEDS), interested(KIRKLEES))
+    ((_, sentence),) = await harness.refusals()
+    assert "has not delegated anything" in sentence
+    interest = {one.authority: one.interest for one in (await harness.only()).members}
+    assert interest == dict.fromkeys(THREE, "interested")
+    await harness.respond(interested(LEEDS), taking_back(LEEDS, 2), taking_back(KIRKLEES, 2))
+    interest = {one.authority: one.interest for one in (await harness.only()).members}
+    assert interest == {LEEDS: None, BRADFORD: "interested", KIRKLEES: None}
+    undone = "SELECT authority, speaker FROM responses WHERE undone_by IS NOT NULL ORDER BY authority"
+    assert await harness.rows(undone) == [(KIRKLEES, KIRKLEES), (LEEDS, LEEDS)]
+    other = ResponseAnswered(**response_fields(BRADFORD, state.coalition_id, 1, 1), answer="later")
+    await harness.respond(other)
+    assert (await harness.refusals())[1:] == [("response-conflict", CONFLICT)]
 
 
 KEYS = {code: new_key(code) for code in (LEEDS, OFFICE, HUB)}

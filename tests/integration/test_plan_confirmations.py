@@ -69,6 +69,15 @@ async def test_an_authority_is_asked_about_stale_plans_once_a_month(line: Line) 
     ]
 
 
+async def test_one_authority_is_looked_up_alone(line: Line) -> None:
+    day = line.notifier.now.date()
+    async with transaction(line.harness.sessions) as session:
+        assert {LEEDS, BRADFORD, KIRKLEES} <= set(await plan_confirmations.to_ask(session, day))
+        assert await plan_confirmations.to_ask(session, day, LEEDS) == [LEEDS]
+        await choose(session, LEEDS, EmailChoice.NO_QUESTIONS, None, day)
+        assert await plan_confirmations.to_ask(session, day, LEEDS) == []
+
+
 async def test_what_is_confirmed_before_sending_is_not_asked(line: Line) -> None:
     assert await ask_confirmations(line.notifier.dispatch()) == 1
     await line.harness.matcher.handle([line.harness.record(plan(LEEDS, 2))])
@@ -82,7 +91,7 @@ async def test_the_question_has_a_switch_of_its_own(line: Line) -> None:
     assert "https://jointly.example/still/" in body(mail)
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     async with transaction(line.harness.sessions) as session:
-        now = await stop_kind(session, LEEDS, plan_confirmations.PURPOSE)
+        now = await stop_kind(session, LEEDS, plan_confirmations.PURPOSE, line.notifier.now.date())
     assert now is not None
     assert (now.immediate, now.digest, now.confirmations) == (True, True, False)
     line.notifier.later(days=60)

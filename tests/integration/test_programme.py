@@ -103,9 +103,11 @@ def _logged(one: dict[str, Any], revision: int, topic: str) -> dict[str, Any]:
 
 def _stored(number: int, one: dict[str, Any]) -> dict[str, Any]:
     answer = {"answer": one["kind"]} if one["kind"] not in ("invited", "accept", "decline") else {}
+    authority = one["plan"].split(":")[0]
     return {
+        "speaker": authority,
         "response_id": f"response-{number}",
-        "authority": one["plan"].split(":")[0],
+        "authority": authority,
         "plan_id": one["plan"],
         "subject": one["subject"],
         "subject_id": one["about"],

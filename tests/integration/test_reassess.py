@@ -15,7 +15,7 @@ from events.cloudevents import decode
 from events.opportunities import OPPORTUNITY_PAYLOADS
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine
-from matching.policy import Policy, with_changes
+from matching.policy import Policy
 from services.maintenance.notification_forecast import forecast
 from services.maintenance.reassess import ChangeKind, OpportunityChange, preview_reassessment, reassess
 from services.maintenance.rebuild import compare
@@ -33,6 +33,7 @@ from services.store.database import make_engine, make_sessions, transaction
 from tests.chaos.order_independence import history
 from tests.integration.test_matcher_steps import Rig, context_of
 from tests.pipeline import _WHO, AS_OF
+from tests.support.policies import with_changes
 
 COUNT, SUBJECTS = 120, 30
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from events.cloudevents import decode
 from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.plans import PlanUpdated, PlanWithdrawn
-from matching.policy import Policy, with_changes
+from matching.policy import Policy
 from services.local_stack.postgres import Server
 from services.maintenance import apply_rebuild
 from services.maintenance.apply_rebuild import RebuildApplied
@@ -32,6 +32,7 @@ from tests.chaos.order_independence import history
 from tests.integration.test_matcher_steps import Rig, context_of
 from tests.pipeline import AS_OF, all_pairs, invented_plans
 from tests.support.databases import DatabasePool
+from tests.support.policies import with_changes
 
 STATES = tuple(invented_plans(64, 21))
 

@@ -115,7 +115,11 @@ def test_successions_of_the_installations_own_file_take_effect(
     monkeypatch.setenv("JOINTLY_SUCCESSIONS_FILE", str(file))
     settings.cache_clear()
     assert "this process has" in CliRunner().invoke(application("rebuild"), ["rebuild", "--check"]).stderr
-    assert said("reassess", "--json")["changes"]["withdrawn"] > 0
+    preview = said("reassess", "--json")
+    assert preview["changes"]["withdrawn"] > 0
+    names = {one["authority"]: one["name"] for one in preview["authorities"]}
+    assert all(names[code].startswith("New Council (for ") for code in authorities), names
+    assert "New Council (for " in said("reassess")
     assert said("reassess", "--yes", "--json") == {"left": 0}
     with engine.connect() as connection:
         found = connection.execute(

@@ -42,9 +42,11 @@ async def test_an_act_is_receipted_once_with_how_to_take_it_back(line: Line) -> 
     (mail,) = receipts(line, BRADFORD)
     ((response_id,),) = await line.harness.rows(f"SELECT response_id FROM responses WHERE authority = '{BRADFORD}'")
     assert mail["Subject"] == "Replacement of the HR and payroll system: noted, you are in"
-    assert f"To take this back: reply \u201cundo {response_id}\u201d by 3 December 2026." in body(mail)
+    assert f"To take this back: reply \u201cundo {response_id}\u201d by 3 December 2026, or before the tender" in body(
+        mail
+    )
     assert "Your plan: Replacement of the HR and payroll system (HR-1)" in body(mail)
-    assert "in your authority's name: you are in." in body(mail)
+    assert "recorded this for your council: you are in." in body(mail)
     assert "undo" in body(mail, "html")
     assert "Why these councils" not in body(mail)
     (asked,) = receipts(line, LEEDS)
@@ -106,9 +108,9 @@ async def test_emails_name_the_office_that_convened_or_acted(line: Line) -> None
     await line.harness.respond(ResponseMembership(**fields, act="accept", acting_party=OFFICE))
     await line.deliver()
     said = "\n".join(body(mail) for mail in receipts(line, LEEDS))
-    may = "may act for your authority until 26 December 2026: answer, invite, accept, join and leave."
-    assert f"We noted on 26 November 2026: {OFFICE_NAME} {may}" in said
-    assert f"what {OFFICE_NAME} said in your authority's name, by your delegation: you are in." in said
+    may = "may act for your council until 26 December 2026: answer, invite, accept, join and leave."
+    assert f"On 26 November 2026 we recorded: {OFFICE_NAME} {may}" in said
+    assert f"what {OFFICE_NAME} said for your council, by your delegation: you are in." in said
     (own,) = receipts(line, OFFICE)
     assert own["Subject"] == "Your answer: noted, you convened the group"
     assert "Each council still says yes or no for itself." in body(own)

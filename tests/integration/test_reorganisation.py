@@ -53,7 +53,7 @@ async def test_before_the_day_two_are_told_that_they_will_be_one(line: Line) -> 
     (said,) = to(line, ELMBRIDGE)
     flat = " ".join(said.split())
     assert "Both will be one authority on 1 April 2027: East Surrey Council." in flat
-    assert "All three fit each other" not in flat, "two that will be one are in no group"
+    assert "These plans fit each other" not in flat, "two that will be one are in no group"
     consent = "it may need the written consent of East Surrey Council (section 24 direction)."
     assert consent in flat
     assert consent not in " ".join(to(line, LEEDS)[0].split())

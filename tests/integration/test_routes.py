@@ -89,7 +89,7 @@ def test_a_record_is_kept_shown_and_taken_back(jointly: CommandLine, play: Any) 
     assert code == 0, said
     assert "1. Framework: looked at, does not suit (fee). Category manager, ICT, 24 November 2026." in printed
     assert "Looked at: EX-0001, lot 1" in printed
-    assert "2. Coalition under a framework: nothing recorded" in printed
+    assert "2. Joint further competition under a framework: nothing recorded" in printed
     assert "4. New contract: chosen." in printed
     assert "nothing is recorded of these routes: coalition of its own" in printed
     assert "0113" not in printed
@@ -116,9 +116,22 @@ def test_what_is_recorded_for_a_coalition_shows_for_its_members(jointly: Command
 
     coalition_id = play(act)
     printed = jointly("route", "show", plan_id(BRADFORD))[1]
-    assert "2. Coalition under a framework: chosen (scope)." in printed
+    assert "2. Joint further competition under a framework: chosen (scope)." in printed
     assert "of Leeds City Council" in printed
-    assert coalition_id in printed
+    assert "The plan is in a group with Kirklees and Leeds (suggested)." in printed
+    assert coalition_id not in printed
+    shown = jointly("coalition", "show", coalition_id)[1]
+    assert "  Joint further competition under a framework: Leeds, chosen (scope).\n" in shown
+    assert "  Framework: Leeds, looked at, does not suit (scope).\n" in shown
+    routes = json.loads(jointly("coalition", "show", coalition_id, "--json")[1])["routes"]
+    assert [(one["step"], one["authority"], one["coalition_id"]) for one in routes] == [
+        ("framework", LEEDS, coalition_id),
+        ("framework-coalition", LEEDS, coalition_id),
+    ]
+    play(lambda harness: harness.matcher.handle([harness.record(plan(LEEDS, 2, sharing="match_only"))]))
+    assert json.loads(jointly("coalition", "show", coalition_id, "--json")[1])["routes"] == [], (
+        "no longer shared openly"
+    )
 
 
 def test_what_does_not_count_is_refused(play: Any) -> None:

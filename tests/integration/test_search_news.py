@@ -176,6 +176,16 @@ async def test_news_of_an_email_that_a_pause_ends_comes_after_the_pause(line: Li
     assert "Payroll of Leeds" in body(mail)
 
 
+async def test_news_of_a_search_switched_off_before_the_second_attempt_is_not_told(line: Line) -> None:
+    await fails(line, "451 4.3.0 Later")
+    ((search_id,),) = await line.harness.rows("SELECT search_id FROM saved_searches")
+    async with transaction(line.harness.sessions) as session:
+        assert await saved_searches.set_news(session, CALDERDALE, search_id, news=False)
+    line.notifier.now += timedelta(hours=2)
+    await line.notifier.run()
+    assert told(line) == []
+
+
 async def test_news_of_an_email_that_gives_way_comes_in_the_other_one(line: Line) -> None:
     await fails(line, "451 4.3.0 Later")
     due_at = MONDAY + timedelta(hours=2)

@@ -41,12 +41,12 @@ async def test_a_group_is_one_block_with_what_its_plans_share(line: Line) -> Non
     )
     assert "You, Bradford and Kirklees" not in text, "nobody is outside the group"
     for said in (
-        "Two councils plan to buy this when you do. Kirklees is suggested to bring the group together.",
-        "Bradford                      Replacement of the HR and payroll system  Not stated    Jul-Sep 2027",
-        "Kirklees (suggested to lead)  Replacement of the HR and payroll system  £1.2 million  Jul-Sep 2027",
+        "Two councils plan to buy this when you do. We suggest Kirklees brings the group together.",
+        "Bradford                   Replacement of the HR and payroll system  Not given     Jul-Sep 2027",
+        "Kirklees (suggested lead)  Replacement of the HR and payroll system  £1.2 million  Jul-Sep 2027",
         "Contract now: Paywell Ltd, ends 31 March 2028.",
         "Reply by 8 January 2027.\nDecide together by 16 February 2027.\nTender together from 1 July 2027.",
-        "Why: All three fit each other.",
+        "Why: These plans fit each other.",
         "You get this because Council E08000035 signed the Charter on 1 April 2026.",
     ):
         assert said in text, said
@@ -150,4 +150,4 @@ async def test_a_muted_council_is_in_no_group(line: Line) -> None:
     assert "Calderdale" in body(mail)
     assert CALDERDALE.lower() in body(mail)
     (other,) = line.notifier.mails(BRADFORD.lower())
-    assert "All four fit each other" in body(other)
+    assert "These plans fit each other" in body(other)

@@ -79,7 +79,7 @@ class Line:
 
     def _about_coalitions(self, authority: str) -> list[EmailMessage]:
         mails = self.notifier.mails()
-        found = [mail for mail in mails if authority.lower() in mail["To"] and "coalitions" in mail["List-Id"]]
+        found = [mail for mail in mails if authority.lower() in mail["To"] and "coalitions" in (mail["List-Id"] or "")]
         return sorted(found, key=lambda mail: datetime.strptime(mail["Date"], "%a, %d %b %Y %H:%M:%S %z"))
 
     async def plans(self, *payloads: PlanPayload) -> None:

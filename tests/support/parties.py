@@ -36,12 +36,12 @@ def since(day: date, *authorities: str) -> list[Membership]:
     return [Membership(authority, day) for authority in sorted(authorities)]
 
 
-async def convene(harness: CoalitionsHarness, *plan_ids: str, party: str = OFFICE) -> None:
+async def convene(harness: CoalitionsHarness, *plan_ids: str, party: str = OFFICE, scope: str = "HR") -> None:
     """A party invites plans of the only coalition."""
     state = await harness.only()
     fields = response_fields(party, state.coalition_id, state.terms_revision, next(harness.numbers))
     del fields["plan_id"]
-    await harness.respond(ResponseConvened(**fields, plan_ids=plan_ids, scope="HR"))
+    await harness.respond(ResponseConvened(**fields, plan_ids=plan_ids, scope=scope))
 
 
 async def convene_pair(harness: CoalitionsHarness, authority: str, other: str, *plan_ids: str) -> None:

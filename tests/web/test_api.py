@@ -279,15 +279,21 @@ async def test_every_list_is_a_csv_that_no_spreadsheet_runs(
     ]
 
 
-def test_the_limit_of_a_client_fills_again_and_is_its_own() -> None:
+def test_a_client_never_exceeds_its_own_limit_in_any_window() -> None:
     time = SimpleNamespace(now=0.0)
     limit = RateLimit(6, MINUTE, clock=lambda: time.now)
-    assert [limit.seconds_to_wait("a") for _ in range(7)] == [0] * 6 + [10]
+    assert [limit.seconds_to_wait("a") for _ in range(7)] == [0] * 6 + [60]
     assert limit.seconds_to_wait("b") == 0
-    time.now = 10.0
-    assert [limit.seconds_to_wait("a"), limit.seconds_to_wait("a")] == [0, 10]
+    time.now = 59.5
+    assert limit.seconds_to_wait("a") == 1
     time.now = 1000.0
-    assert [limit.seconds_to_wait("a") for _ in range(7)] == [0] * 6 + [10]
+    assert [limit.seconds_to_wait("a") for _ in range(7)] == [0] * 6 + [60]
+    answered = []
+    for step in range(400):
+        time.now = 2000.0 + step
+        answered += [time.now] if limit.seconds_to_wait("a") == 0 else []
+    assert max(sum(start <= at < start + MINUTE for at in answered) for start in answered) == 6
+    assert len(answered) == 42, "six in each of seven windows"
 
 
 async def test_reading_leaves_everything_as_it_was(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from events.responses import DOCUMENT_URL
 from services.local_stack.mail_sink import MailSink
@@ -16,6 +17,7 @@ from tests.support.parties import OFFICE, register_party, since
 from tests.support.web import WebHarness, form_of
 
 URL = "https://files.leeds.example/payroll/specification.pdf?v=2"
+UNCHECKED = "No member has yet recorded whether they checked: a joint further competition under a framework."
 DOCUMENT = {"title": "Draft specification", "url": URL, "document": "specification", "readers": "members"}
 
 
@@ -70,7 +72,7 @@ async def test_members_see_each_others_routes_and_record_one_from_the_page(
 ) -> None:
     path = await base(group)
     page = (await group.client.get(path)).text
-    assert "Still to consider, if you like: framework and coalition under a framework. Nothing depends on it." in page
+    assert UNCHECKED in page, "the inviter has said that there is no framework"
     fields = {"step": "framework", "outcome": "unsuitable", "reason": "scope", "by": "Category manager, ICT"}
     asked = await group.client.post(f"/p/{plan_id(LEEDS)}/route", data={**route_fields(page), **fields, "by": ""})
     assert (asked.status_code, 'value="framework" checked' in asked.text) == (400, True)
@@ -85,10 +87,10 @@ async def test_members_see_each_others_routes_and_record_one_from_the_page(
         assert f"{who}: looked at, does not suit (what it covers). Category manager, ICT, 26 November 2026" in page, (
             authority
         )
-        assert "Still to consider, if you like: coalition under a framework." in page
+        assert UNCHECKED in page
     answering = (await group.client.get(path.replace("/c/", "/o/"))).text
     assert "<li>Framework: Leeds, looked at, does not suit (scope).</li>" in answering
-    assert "<li>Still to consider, if you like: coalition under a framework. Nothing depends on it.</li>" in answering
+    assert f"<li>{UNCHECKED}</li>" in answering
     await add_matcher(group.processes)
     await group.processes.publish(plan(CALDERDALE))
     assert [one.authority for one in (await group.processes.only()).proposals] == [CALDERDALE]
@@ -179,6 +181,35 @@ async def test_only_signatories_read_a_document_for_signatories(group: WebHarnes
     assert (await group.client.post("/documents")).headers["location"] == "/programme"
     group.client.cookies.clear()
     assert (await group.client.get("/documents")).headers["location"] == "/sign-in?next=%2Fdocuments"
+
+
+async def test_a_contact_in_a_long_title_leaves_the_pages_open(group: WebHarness, mailbox: MailSink) -> None:
+    await do(group, "document", **{**DOCUMENT, "title": f"{'Specification':x<193} a@b.co", "readers": "signatories"})
+    for authority, page in (await pages(group, mailbox)).items():
+        assert "Specificationxxx" in page, authority
+        assert "a@b.co" not in page
+    async with transaction(group.processes.sessions) as session:
+        await save(session, AuthorityUpdate(KIRKLEES, {"signed_on": AS_OF}))
+    assert "Specificationxxx" in (await group.client.get("/documents")).text
+    # A row of an earlier version, which stored the longer text.
+    async with transaction(group.processes.sessions) as session:
+        longer = "jsonb_build_object('title', CAST(:title AS text))"
+        statement = text(f"UPDATE responses SET payload = payload || {longer} WHERE kind = 'document'")
+        await session.execute(statement, {"title": "y" * 210})
+    assert all("y" * 200 in page for page in (await pages(group, mailbox)).values())
+    assert "y" * 200 in (await group.client.get("/documents")).text
+
+
+async def test_a_council_asked_whether_it_is_still_in_keeps_its_pages(group: WebHarness, mailbox: MailSink) -> None:
+    await add_matcher(group.processes)
+    later = {"earliest": "2028-07-01", "latest": "2028-09-30"}
+    await group.processes.publish(plan(BRADFORD, 2, tender_window=later), plan(CALDERDALE))
+    state = await group.processes.only()
+    assert ("still-in", BRADFORD) in {(one.kind, one.authority) for one in state.proposals}
+    await enter(group, BRADFORD, mailbox)
+    assert (await group.client.get(await base(group))).status_code == 200
+    await do(group, "leave")
+    assert (await group.processes.states())[BRADFORD] == "left"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from services.domain.links import LinkMaker
 from services.local_stack.mail_sink import MailSink
-from tests.support.coalitions import AS_OF, BRADFORD, LEEDS, plan
+from tests.support.coalitions import AS_OF, BRADFORD, KIRKLEES, LEEDS, plan
 from tests.support.notified_coalitions import THREE, Line, open_line
 from tests.support.web import BASE, SECRET, WebHarness, form_of, web_client, web_settings
 
@@ -87,13 +87,29 @@ async def test_a_mail_programs_button_stops_one_kind_of_email(line: Line, client
     assert [row.authority for row in rows] == [LEEDS]
 
 
+async def test_the_button_of_an_invitation_stops_emails_about_groups(line: Line, client: httpx2.AsyncClient) -> None:
+    await line.harness.invite(LEEDS)
+    await line.deliver()
+    (mail,) = line.to(BRADFORD)
+    address = re.search(rf"<{BASE}(/unsubscribe/[^>]+)>", mail["List-Unsubscribe"])
+    assert address is not None
+    assert (await client.post(address[1], data={"List-Unsubscribe": "One-Click"})).status_code == 200
+    await line.deliver(day=date(2026, 12, 10))
+    assert [len(line.to(code)) for code in (BRADFORD, KIRKLEES)] == [1, 2], "only Kirklees is reminded"
+    rows = await line.harness.rows("SELECT authority FROM authorities WHERE immediate AND digest AND NOT coalitions")
+    assert [row.authority for row in rows] == [BRADFORD]
+
+
 async def test_a_receipt_leads_to_the_page_that_takes_the_answer_back(line: Line, client: httpx2.AsyncClient) -> None:
     await line.harness.answer(BRADFORD, "interested")
     await line.deliver(day=date(2026, 12, 2))
     (mail,) = line.receipts(BRADFORD)
     for part in ("plain", "html"):
         text = mail.get_body((part,)).get_content()
-        assert "To take this back: use the link by 3 December 2026." in text
+        assert (
+            "To take this back: use the link by 3 December 2026, or before the tender notice is out if that is earlier."
+            in text
+        )
         assert "undo" not in text
     (address,) = links(mail, "g")
     pages = WebHarness(line.harness, client)

@@ -3,18 +3,23 @@
 import csv
 import io
 import re
+from datetime import date, timedelta
 
 import pytest
 
 from events.responses import DelegationScope, ResponseAnswered
+from matching.successions import Succession, SuccessionKind
 from services.application import office as use
+from services.application import programme as use_programme
 from services.domain.ids import opportunity_id
 from services.domain.parties import PartyKind
 from services.local_stack.mail_sink import MailSink
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import transaction
+from services.store.opportunities import Opportunity
 from tests.support.coalitions import AS_OF, BRADFORD, KIRKLEES, LEEDS, pair_fields, plan, plan_id
 from tests.support.parties import OFFICE, OFFICE_NAME, register_party, since
+from tests.support.successions import in_effect
 from tests.support.web import WebHarness, form_of
 
 HUB = "GB-X-HUB"
@@ -56,9 +61,21 @@ async def test_the_report_has_the_numbers_of_the_command_with_their_definitions(
     assert values["Freshness", "shared plans"] == "3"
     earlier = (await office.client.get("/programme?as_of-day=1&as_of-month=1&as_of-year=2026")).text
     assert "as of 1 January 2026" in earlier
-    for wrong in ("rate=lots", "as_of-day=99&as_of-month=1&as_of-year=2026"):
+    days = (("99", "2026"), ("1", "1"), ("1", "1899"), ("1", "2101"), ("1", "12345678901"))
+    for wrong in ("rate=lots", *(f"as_of-day={day}&as_of-month=1&as_of-year={year}" for day, year in days)):
         refused = await office.client.get(f"/programme?{wrong}")
         assert (refused.status_code, "There is a problem" in refused.text) == (400, True)
+
+
+async def test_the_report_of_a_dissolved_council_names_its_successor_from_that_day(
+    office: WebHarness, mailbox: MailSink
+) -> None:
+    await office.sign_in(OFFICE, mailbox)
+    path = f"/programme?authority={LEEDS}&as_of-day=1&as_of-month={{}}&as_of-year=2027"
+    with in_effect(Succession(LEEDS, "GB-X-NEW", "New Council", date(2027, 4, 1), SuccessionKind.WHOLE, "an order")):
+        for month, name in ((3, "Leeds City Council"), (4, "New Council (for Leeds)")):
+            assert name in (await office.client.get(path.format(month))).text
+            assert f" of {name} as of 1 " in use_programme.report_page([], date(2027, month, 1), LEEDS)[0]
 
 
 async def test_a_council_sees_the_numbers_about_itself_alone(office: WebHarness, mailbox: MailSink) -> None:
@@ -145,6 +162,20 @@ async def test_a_pair_that_a_council_calls_not_the_same_thing_is_not_shown(web: 
     assert "Pairs" in (await web.client.get("/convene")).text
     await web.processes.respond(ResponseAnswered(**pair_fields(LEEDS, BRADFORD, 900), answer="not-the-same"))
     assert "Pairs" not in (await web.client.get("/convene")).text
+
+
+async def test_a_pair_is_listed_up_to_its_day_to_decide(web: WebHarness, mailbox: MailSink) -> None:
+    await web.processes.publish(plan(LEEDS), plan(BRADFORD))
+    await register_party(web.processes.sessions, since(AS_OF, LEEDS, BRADFORD), mailbox="office@gb-x-office.example")
+    await web.sign_in(OFFICE, mailbox)
+    pair = opportunity_id(plan_id(LEEDS), plan_id(BRADFORD))
+    for decide_by, shown in ((AS_OF, True), (AS_OF - timedelta(days=1), False)):
+        async with transaction(web.processes.sessions) as session:
+            row = await session.get(Opportunity, pair)
+            assert row is not None
+            row.payload = {**row.payload, "decide_by": decide_by.isoformat()}
+        assert ("Pairs" in (await web.client.get("/convene")).text) == shown
+        assert ((await web.client.get(f"/convene/{pair}")).status_code == 200) == shown
 
 
 async def test_the_best_pairs_are_listed_behind_those_that_are_left_out(

@@ -1,11 +1,16 @@
 """Links and codes of a dissolved council: its old mailbox opens nothing from the day on, its successor's does."""
 
+import re
 from datetime import date
+
+import pytest
 
 from services.application.home import own_plans
 from services.domain.ids import opportunity_id
 from services.domain.links import LinkMaker
+from services.local_stack.mail_sink import MailSink
 from services.platform.clock import today
+from services.store.addressees import addressee
 from services.store.authorities import AuthorityUpdate, by_codes, save
 from services.store.database import transaction
 from services.web.signing import SESSION_COOKIE
@@ -41,6 +46,39 @@ async def test_a_link_moves_from_the_council_to_its_successor_on_the_day(web: We
         assert (await client.get(successors)).status_code == 200
         partner = await web.link(LEEDS, opportunity_id(plan_id(ELMBRIDGE), plan_id(LEEDS)))
         assert SUCCESSOR in (await client.get(partner)).text
+
+
+@pytest.mark.parametrize("registered", [True, False])
+async def test_the_successor_stops_the_emails_of_the_council_that_has_ceased(
+    web: WebHarness, mailbox: MailSink, registered: bool
+) -> None:
+    sessions = web.processes.sessions
+    async with transaction(sessions) as session:
+        for code in (ELMBRIDGE, EAST) if registered else (EAST,):
+            await save(session, AuthorityUpdate(code, {"mailbox": f"ict@{code.lower()}.example"}))
+        ref = (await by_codes(session, [EAST]))[EAST].mailbox_ref
+    stop = LinkMaker(BASE, (SECRET,)).stop(ELMBRIDGE, "immediate", ref, today(None)).removeprefix(BASE)
+    mailbox.clear()
+    later = web.processes.settings.model_copy(update={"as_of": VESTING})
+    async with web_client(sessions, later) as client:
+        assert f"ict@{EAST.lower()}.example" in (await client.get(stop)).text
+        button = stop.replace("/s/", "/unsubscribe/", 1)
+        assert (await client.post(button, data={"List-Unsubscribe": "One-Click"})).status_code == 200
+        assert (await client.post(stop, data={"emails": "no-questions"})).status_code == 303
+        page = (await client.get(stop)).text
+        receipts = [mail for mail in mailbox.mails() if "have changed" in mail["Subject"]]
+        assert {mail["To"] for mail in receipts} == {f"ict@{EAST.lower()}.example"}
+        (again,) = {found for mail in receipts for found in re.findall(rf"{BASE}(/s/\S+)", mail.get_content())}
+        assert (await client.get(again)).status_code == 200
+    assert "You get the weekly digest, and no emails at once." in page
+    assert "Nobody asks you whether your plans are still true." in page
+    async with sessions() as session:
+        read = await addressee(session, ELMBRIDGE, VESTING)
+        rows = await by_codes(session, [ELMBRIDGE, EAST])
+    assert read is not None
+    assert (read.immediate, read.digest, read.confirmations) == (False, True, False)
+    predecessors = {ELMBRIDGE: True} if registered else {}
+    assert {code: row.immediate for code, row in rows.items()} == predecessors | {EAST: False}
 
 
 async def test_from_the_day_every_page_shows_the_successor_and_what_waits(web: WebHarness) -> None:

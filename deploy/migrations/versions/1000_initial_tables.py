@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.Boolean(), nullable=False),
         sa.Column("confirmations", sa.Boolean(), nullable=False),
         sa.Column("benchmarks", sa.Boolean(), nullable=False),
+        sa.Column("coalitions", sa.Boolean(), nullable=False),
         sa.Column("confirmation_asked_on", sa.Date(), nullable=True),
         sa.Column("paused_until", sa.Date(), nullable=True),
         sa.Column("signed_on", sa.Date(), nullable=True),
@@ -433,6 +434,7 @@ def upgrade() -> None:
     op.create_index("ix_coalition_members_authority", "coalition_members", ["authority"])
     op.create_table(
         "responses",
+        sa.Column("speaker", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("response_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("plan_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
@@ -443,7 +445,7 @@ def upgrade() -> None:
         sa.Column("content_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("outcome", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("detail", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
-        sa.Column("member_before", postgresql.JSONB(), nullable=True),
+        sa.Column("change", postgresql.JSONB(), nullable=True),
         sa.Column("about", postgresql.JSONB(), nullable=True),
         sa.Column("asked", postgresql.JSONB(), nullable=True),
         sa.Column("reply_by", sa.Date(), nullable=True),
@@ -451,7 +453,7 @@ def upgrade() -> None:
         sa.Column("receipt_mail_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("received_on", sa.Date(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("response_id"),
+        sa.PrimaryKeyConstraint("speaker", "response_id"),
     )
     op.create_index("responses_subject", "responses", ["subject_id", "received_at"])
     op.create_index("ix_responses_authority", "responses", ["authority"])
@@ -496,6 +498,7 @@ def upgrade() -> None:
         sa.Column("state", postgresql.JSONB(), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("request_id"),
+        sa.UniqueConstraint("plan_id", "current_end", name="benchmark_requests_once"),
     )
     op.create_index("ix_benchmark_requests_plan_id", "benchmark_requests", ["plan_id"])
     op.create_index("ix_benchmark_requests_authority", "benchmark_requests", ["authority"])

@@ -8,7 +8,7 @@ from enum import StrEnum
 from statistics import median
 from typing import Final
 
-from services.domain.ids import opportunity_id
+from services.domain.ids import pair_coalition_id
 from services.domain.programme.records import RecordedAnswer, RecordedPair, RevisionKind, SentEmail
 from services.domain.programme.shares import PlanHistory
 
@@ -67,7 +67,7 @@ def memberships(answers: Iterable[RecordedAnswer]) -> list[Membership]:
 def coalition_of(one: RecordedAnswer) -> str:
     """The coalition that a response is about. An invitation on an opportunity derives a new id from the response's."""
     if one.subject == "opportunity":
-        return opportunity_id(f"pair {one.response_id}", one.subject_id)
+        return pair_coalition_id(one.acting_party or one.authority, one.response_id, one.subject_id)
     return one.subject_id
 
 

@@ -63,7 +63,7 @@ class RecordedAnswer:
 
     `about`: the other plans that an answer was about: the pair's, or those of the coalition's members on that day.
     `asked`, `reply_by`: the plans that an invitation asked, and their last day to answer. `plan_id` is empty where
-    a party convenes or an authority delegates.
+    a party convenes or an authority delegates. `acting_party`: the party that acted for the authority.
     """
 
     response_id: str
@@ -78,6 +78,7 @@ class RecordedAnswer:
     reply_by: date | None = None
     asked: tuple[str, ...] = ()
     about: tuple[str, ...] = ()
+    acting_party: str | None = None
     route_step: RouteStep | None = None
 
 

@@ -149,9 +149,17 @@ def _funnel(scene: Scene) -> Iterator[Measure]:
             )
         before = stage
     for kind, count in funnel.count_answers(scene.answers).items():
-        yield Measure(FUNNEL, f"answer: {kind}", count, "answers", "How often authorities said this")
+        yield Measure(
+            FUNNEL,
+            f"answered: {_ANSWERS.get(kind, kind.replace('-', ' '))}",
+            count,
+            "answers",
+            "How often authorities said this",
+        )
     for reason, count in funnel.count_reasons(scene.answers).items():
-        yield Measure(FUNNEL, f"reason: {reason}", count, "answers", "How often an answer gave this reason")
+        yield Measure(
+            FUNNEL, f"reason: {reason.replace('-', ' ')}", count, "answers", "How often an answer gave this reason"
+        )
 
 
 def _precision(scene: Scene) -> Iterator[Measure]:
@@ -185,7 +193,8 @@ def _extensions(scene: Scene) -> Iterator[Measure]:
     what = "Extensions that take a contract more than 12 months past its first end, all together"
     yield Measure(EXTENSIONS, "asked for a benchmark", found.asked, "plans", what)
     for status in BenchmarkStatus:
-        yield Measure(EXTENSIONS, f"benchmark {status}", found.by_status.get(status, 0), "plans", _BENCHMARKS[status])
+        name, what = _BENCHMARKS[status]
+        yield Measure(EXTENSIONS, name, found.by_status.get(status, 0), "plans", what)
     others = contracts.enquiries(scene.enquiries, scene.as_of)
     yield Measure(EXTENSIONS, "put to others", others.asked, "questions", "One to each authority that was asked")
     yield Measure(EXTENSIONS, "others answered", others.answers, "answers", "Of these, those with an answer")
@@ -259,11 +268,31 @@ _LATENESS: Final = {
 }
 
 _BENCHMARKS: Final = {
-    BenchmarkStatus.REQUESTED: "Of these, with no answer yet",
-    BenchmarkStatus.SUPPLIED: "Of these, answered by a published cell or another authority",
-    BenchmarkStatus.NONE_AVAILABLE: "Of these, for which no prices are there: asking is enough",
-    BenchmarkStatus.WITHHELD: "Of these, for which prices are withheld",
+    BenchmarkStatus.REQUESTED: ("benchmark requested", "Of these, with no answer yet"),
+    BenchmarkStatus.SUPPLIED: ("benchmark supplied", "Of these, answered by a published cell or another authority"),
+    BenchmarkStatus.NONE_AVAILABLE: (
+        "no benchmark available",
+        "Of these, for which no prices are there: asking is enough",
+    ),
+    BenchmarkStatus.WITHHELD: ("benchmark withheld", "Of these, for which prices are withheld"),
 }
+"""The name and the definition of the measure of each status."""
+
+_ANSWERS: Final = {
+    "other-dates": "interested, with other dates",
+    "later": "ask me later",
+    "accept": "accepted",
+    "decline": "declined",
+    "join": "joined",
+    "leave": "left",
+    "commit": "committed",
+    "lead": "took the lead",
+    "dates": "gave more time to reply",
+    "introduced": "answered about an introduction",
+    "undone": "took an answer back",
+    "document": "shared a document",
+}
+"""Kinds of answers that do not read as words by themselves."""
 
 _STAGES: Final = {
     Stage.TOLD: "Plans about which an email was sent",

@@ -38,7 +38,6 @@ class PlanHistory:
 
     plan_id: str
     authority: str
-    first_seen: date
     first_shared: date | None
     last_own: date | None
     state: LoggedRevision | None
@@ -139,7 +138,6 @@ def _history(logged: Sequence[LoggedRevision]) -> PlanHistory:
     return PlanHistory(
         plan_id=logged[0].plan_id,
         authority=logged[0].authority,
-        first_seen=logged[0].on,
         first_shared=min(shared, default=None),
         last_own=max((one.on for one in own), default=None),
         state=states[-1] if states else None,

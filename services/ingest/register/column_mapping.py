@@ -1,5 +1,6 @@
 """Maps the columns of a contract register to fields, by a TOML file or by the headings that councils commonly use."""
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -174,8 +175,10 @@ def load_mapping(file: Path) -> RegisterMapping:
         return RegisterMapping.model_validate(content)
     except ValidationError as error:
         raise MappingError(f"{file.name}: {describe_validation_error(error)}") from None
-    except (OSError, ValueError) as error:
-        raise MappingError(f"{file.name} can't be read as TOML: {error}") from None
+    except OSError as error:
+        raise MappingError(f"{file} can't be read: {error.strerror}") from None
+    except ValueError as error:
+        raise MappingError(f"{file} can't be read as TOML: {error}") from None
 
 
 def positions(columns: Columns, headings: Sequence[str]) -> dict[str, int]:
@@ -206,7 +209,8 @@ def suggestions(columns: Columns, headings: Sequence[str], missing: Sequence[str
         scored = [(_likeness(_bare(heading), names), heading) for heading in free]
         score, heading = max(scored, default=(0.0, ""), key=lambda pair: pair[0])
         if score >= LIKELY:
-            lines.append(f'{thing} = "{" ".join(heading.split())[:80]}"')
+            # A TOML string is escaped as a JSON string is.
+            lines.append(f"{thing} = {json.dumps(' '.join(heading.split())[:80], ensure_ascii=False)}")
     return lines
 
 

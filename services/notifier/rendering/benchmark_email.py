@@ -41,30 +41,44 @@ class BenchmarkLetter:
     actions: tuple[str, ...]
     request_id: str
     signed_on: str | None
-    assurance: str = "Nothing is blocked: you may extend without comparing."
+    assurance: str = (
+        "The decision is yours; Jointly blocks nothing. "
+        "Signatories have pledged to seek a benchmark before extending beyond 12 months."
+    )
     answer_link: str | None = None
+    answer_label: str = "Answer here"
 
 
 def benchmark_letter(
-    request: BenchmarkRequest, kind: BenchmarkNotice, title: str, name: str, signed_on: date | None
+    request: BenchmarkRequest,
+    kind: BenchmarkNotice,
+    title: str,
+    name: str,
+    signed_on: date | None,
+    answer_link: str | None,
 ) -> BenchmarkLetter:
-    """Builds the letter about an extension. `title`: its plan's title, empty if it was erased."""
+    """Builds the letter about an extension. `title`: its plan's title, empty if it was erased.
+
+    `answer_link`: the page that compares prices and takes the decision, if there are pages.
+    """
     plan = sanitise(title) or request.plan_id
     about = _SUBJECTS[kind]
     months = f"{request.months} months past the contract's first end, all extensions together"
     if kind is BenchmarkNotice.WITHOUT:
         opening = f"{plan}: the contract now runs {months}. No decision on a benchmark was recorded before."
     else:
-        opening = f"{plan}: the extension takes it {months}. The Charter asks to compare prices first."
+        opening = f"{plan}: the extension takes it {months}. The Charter asks you to compare prices first."
     return BenchmarkLetter(
         authority=request.authority,
         name=name,
         subject=f"{truncate(plan, MAX_SUBJECT - len(about) - 2)}: {about}",
         opening=opening,
         status=_status(request),
-        actions=_actions(request, kind),
+        actions=_actions(request, kind, by_command=answer_link is None),
         request_id=request.request_id,
         signed_on=format_date(signed_on) if signed_on else None,
+        answer_link=answer_link,
+        answer_label="Compare prices and record your decision",
     )
 
 
@@ -118,13 +132,14 @@ def _status(request: BenchmarkRequest) -> str:
     return f"{said} Councils asked: {others.asked}; answers: {others.answers}; with a price: {others.supplied}."
 
 
-def _actions(request: BenchmarkRequest, kind: BenchmarkNotice) -> tuple[str, ...]:
+def _actions(request: BenchmarkRequest, kind: BenchmarkNotice, *, by_command: bool) -> tuple[str, ...]:
+    """What to do by when; `by_command`: also the commands, for where there are no pages."""
     own = f"--authority {request.authority}"
     decide = f"jointly extensions decide {request.request_id} extend {own}"
     if kind is BenchmarkNotice.WITHOUT:
-        return (f"You can still record it: {decide}",)
-    return (
+        return (f"You can still record your decision{f': {decide}' if by_command else '.'}",)
+    commands = (
         f"To compare: jointly benchmark {request.plan_id} {own}",
         f"To record what you decide: {decide} (or extend-shorter, tender, tender-jointly)",
-        f"Please do by {format_date(request.due_on)}.",
     )
+    return (*(commands if by_command else ()), f"Please do this by {format_date(request.due_on)}.")

@@ -88,13 +88,13 @@ def coalition_letter(
         name=sanitise(name, 80),
         subject=_subject(state, own, kind, asker),
         preheader=_preheader(state, shown, names),
-        opening=_opening(state, kind, (leader, asker), [short_name(member.authority, names) for member in others]),
+        opening=_opening(state, kind, own, (leader, asker), names),
         own_plan=own_plan_line(member_facts(own), own.plan_id),
         rows=tuple(_row(member, state, names) for member in sorted(others, key=lambda one: one.authority_name)),
         dates=_dates(state, kind),
         scope=sanitise(invitation.scope, 500) if invitation else "",
         route=sanitise(invitation.route, 500) if invitation else "",
-        routes=_routes(routes, kind, names),
+        routes=_routes(routes, kind, names, bool(invitation and invitation.route)),
         actions=_actions(state, kind),
         explanation=sanitise(state.explanation, 300),
         contact=mailboxes.get(lead.authority) if lead is not None and lead is not own else None,
@@ -124,20 +124,40 @@ def _preheader(state: CoalitionState, shown: Sequence[CoalitionMember], names: M
     return f"{councils}.{' ' + together if together else ''} Together from {state.together_from:%B %Y}."
 
 
-def _opening(state: CoalitionState, kind: NoticeKind, who: tuple[str, str], others: Sequence[str]) -> str:
+def _opening(
+    state: CoalitionState, kind: NoticeKind, own: CoalitionMember, who: tuple[str, str], names: Mapping[str, str]
+) -> str:
     """`who`: who leads, and who asked."""
-    (leader, asker), partners = who, join_words(others, limit=7)
+    leader, asker = who
     match kind:
         case NoticeKind.INVITATION:
             return f"{asker} asks you to go to market together. You may say no, and need give no reason."
         case NoticeKind.REMINDER:
             return f"{asker} asked you to go to market together, and has no answer from you yet."
         case NoticeKind.FORMED:
-            return f"You go to market together with {partners}. {leader} leads."
+            return _formed(state, own, leader, names)
         case NoticeKind.FROZEN:
             return f"{leader} has published the joint tender notice. It names every member: nobody can join any more."
         case NoticeKind.ENDED:
             return f"The coalition has ended. {sanitise(state.ended_because or '', 200)}".strip()
+
+
+def _formed(state: CoalitionState, own: CoalitionMember, leader: str, names: Mapping[str, str]) -> str:
+    """Says how far everybody has gone: a yes in principle is not yet a decision."""
+    members = [member for member in state.members if member.state == "accepted"]
+    in_principle = _councils(members, own, names)
+    committed = [member for member in members if member.committed]
+    leads = "You lead." if own.plan_id == state.lead else f"{leader} leads."
+    if len(committed) == len(members):
+        return f"{in_principle} are committed to going to market together. {leads}"
+    decided = f"Committed so far: {_councils(committed, own, names)}." if committed else "Nobody is committed yet."
+    return f"{in_principle} have said yes in principle to going to market together. {leads} {decided}"
+
+
+def _councils(members: Sequence[CoalitionMember], own: CoalitionMember, names: Mapping[str, str]) -> str:
+    """Their names, the reader last: "Leeds, York and you"."""
+    others = [short_name(member.authority, names) for member in members if member is not own]
+    return join_words([*others, *(["you"] if own in members else [])], limit=8)
 
 
 def _dates(state: CoalitionState, kind: NoticeKind) -> tuple[tuple[str, str], ...]:
@@ -150,10 +170,12 @@ def _dates(state: CoalitionState, kind: NoticeKind) -> tuple[tuple[str, str], ..
     return (decide, together) if kind is NoticeKind.FORMED else (together,)
 
 
-def _routes(routes: CoalitionRoutes, kind: NoticeKind, names: Mapping[str, str]) -> tuple[str, ...]:
+def _routes(
+    routes: CoalitionRoutes, kind: NoticeKind, names: Mapping[str, str], inviter_checked: bool
+) -> tuple[str, ...]:
     if kind not in (NoticeKind.INVITATION, NoticeKind.REMINDER, NoticeKind.FORMED):
         return ()
-    return route_prompts(routes, {code: short_name(code, names) for code in names})
+    return route_prompts(routes, {code: short_name(code, names) for code in names}, inviter_checked=inviter_checked)
 
 
 def _actions(state: CoalitionState, kind: NoticeKind) -> tuple[str, ...]:
@@ -162,12 +184,13 @@ def _actions(state: CoalitionState, kind: NoticeKind) -> tuple[str, ...]:
             return (
                 "To say yes or no: reply with \u201caccept\u201d or \u201cdecline\u201d. A person enters your answer.",
                 "Yes is a yes in principle; you are committed only once you say that your decision was taken.",
-                "No answer counts as no answer, never as a yes.",
+                "If you do not reply, we never take that as a yes.",
             )
         case NoticeKind.FORMED:
             return (
                 "Once your authority has decided: reply \u201ccommit\u201d.",
-                "To leave: reply \u201cleave\u201d. You can until the tender notice is out, and it needs no reason.",
+                "To leave: reply \u201cleave\u201d. You can leave at any time, and need give no reason.",
+                "After the tender notice, ask the lead to amend it: it names your council.",
             )
         case NoticeKind.FROZEN:
             return ("Close your own plan for this need once the contract is awarded.",)

@@ -38,7 +38,7 @@ def council_row(council: str, facts: PlanFacts, reply: str) -> CouncilRow:
     return CouncilRow(
         council=council,
         plan=sanitise(facts.title, 60) or "Not shared",
-        value=format_pounds(facts.value) if facts.value is not None else "Not stated",
+        value=format_pounds(facts.value) if facts.value is not None else "Not given",
         tender=months(facts.tender_window),
         stage=STAGES.get(facts.stage, "Planned") + PREFERENCES.get(facts.preference or "", ""),
         now=_contract_now(facts),
@@ -100,6 +100,6 @@ def _contract_now(facts: PlanFacts) -> str:
     """The current contract, as far as it is shared."""
     supplier = sanitise(facts.supplier, 60)
     if facts.contract_ends is None:
-        return supplier or "Not stated"
+        return supplier or "Not given"
     ends = format_date(facts.contract_ends)
     return f"{supplier}, ends {ends}" if supplier else f"Ends {ends}"

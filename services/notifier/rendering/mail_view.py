@@ -9,7 +9,8 @@ from typing import Final
 from services.domain.framework_prompt import Usable
 from services.domain.notification_schedule import MAX_ITEMS_IN_A_LINE, MAX_ITEMS_IN_FULL
 from services.notifier.rendering import need_block, search_section, subject_line
-from services.notifier.rendering.need_block import Block, SuggestedGroup
+from services.notifier.rendering.need_block import Block
+from services.notifier.rendering.need_council import SuggestedGroup
 from services.notifier.rendering.opportunity_view import OpportunityView
 from services.notifier.rendering.plain_text import sanitise
 from services.notifier.rendering.search_section import SearchSection

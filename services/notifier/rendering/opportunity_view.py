@@ -37,6 +37,7 @@ class OpportunityView:
     together_from: date | None
     decide_by: date | None
     why: str
+    caveats: str
     near_miss: bool
     contact: str | None
     asked: bool
@@ -96,6 +97,7 @@ def opportunity_view(
         together_from=common.earliest if common else None,
         decide_by=state.decide_by if common else None,
         why=_why(state, said, authority, partner, ended=ended) if shared else "",
+        caveats=phrases.caveats(state.reasons) if shared and not ended and said.introduced_to is None else "",
         near_miss=state.nearest_move is not None,
         contact=contact if shared and not ended else None,
         asked=change == "asked",

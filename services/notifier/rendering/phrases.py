@@ -26,10 +26,10 @@ def say_move(move: NearestMove, waits: str) -> str:
     return f"If {waits} waited, both could go to tender {format_date_range(move.common_window)}."
 
 
-def places(codes: Sequence[str], limit: int = 3) -> str:
+def places(codes: Sequence[str]) -> str:
     """ITL codes as names: "London" or "Leeds, York and 2 more"."""
     names = list(dict.fromkeys(sanitise(known.name if (known := region(code)) else code, 60) for code in codes))
-    return join_words(names, limit)
+    return join_words(names)
 
 
 def join_words(names: Sequence[str], limit: int = 3) -> str:
@@ -46,18 +46,29 @@ def strength(band: str, score: float | None) -> str:
 
 
 _IN_THE_TABLE: Final = re.compile(
-    r"\bCPV\b|^Both texts speak of |^Both can (?:go to )?tender |^Decide by |^To tender together from "
+    r"\bCPV\b|^Both texts speak of |^Both can (?:go to )?tender |^Decide by "
     r"|^If .* waited |^Together (?:they are )?worth | expects to spend .* gives no value"
+    r"|^Both are in (?:England|Scotland|Wales|Northern Ireland)\b|^They are in different nations"
 )
-"""Reasons shown elsewhere in an email, or of no use to a buyer: codes, common words, dates, money."""
+"""Reasons shown elsewhere in an email, or of no use to a buyer: codes, common words, dates, money, nations."""
+_LIKENESS: Final = re.compile(
+    r"^Both plans |^The two plans |^Both (?:are|lie) in |^They are |^One is for the whole |^The windows do not meet"
+)
+"""What speaks for a pair, or is told with its dates. Every other reason is a caveat, so that none is lost."""
 _TITLES: Final = re.compile(r": \u201c.*\u201d\.?$")
 _WHY: Final = 2
 
 
 def why(reasons: Sequence[str], *, ended: bool) -> str:
     """One line of reasons that the table does not show."""
-    said = [_TITLES.sub(".", reason) for reason in reasons if ended or not _IN_THE_TABLE.search(reason)]
-    return " ".join(sentence for text in said[:_WHY] if (sentence := sanitise(text, 200)))
+    said = [one for one in reasons if ended or (_LIKENESS.search(one) and not _IN_THE_TABLE.search(one))]
+    return " ".join(sentence for text in said[:_WHY] if (sentence := sanitise(_TITLES.sub(".", text), 200)))
+
+
+def caveats(reasons: Sequence[str]) -> str:
+    """What a buyer should look at before it answers: values far apart, few common days, a framework, another law."""
+    said = [one for one in reasons if not _LIKENESS.search(one) and not _IN_THE_TABLE.search(one)]
+    return " ".join(sentence for text in said if (sentence := sanitise(text, 200)))
 
 
 def count_words(number: int) -> str:

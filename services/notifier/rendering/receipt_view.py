@@ -30,6 +30,7 @@ NOTED: Final = {
     "document": "you shared a document",
     "enquiry": "your answer to a question about prices",
 }
+_CLOSED: Final = "This can't be taken back: the group takes no more answers."
 _FINAL: Final = "This can't be taken back; you can still leave."
 FINAL: Final = {
     "invited": _FINAL,
@@ -77,17 +78,18 @@ def receipt_letter(
     party: str,
     named: bool,
     on_page: bool,
+    can_undo: bool,
 ) -> CoalitionLetter:
     """The receipt of one act. `named`: whether the reader's own plan may be named. `party`: the name of the party that
     acted for the authority, or that a delegation is to; empty where there is none. `on_page`: whether the email gets a
-    link to the page that takes the act back."""
+    link to the page that takes the act back. `can_undo`: whether its coalition lets it be taken back."""
     noted = NOTED.get(act.kind, act.kind)
     asked = f"noted, {noted}"
     plan = reference(act.plan_id) if act.plan_id is not None and named else ""
     need = (sanitise(title, 120) or plan) if plan else "Your answer"
     own = f"{sanitise(title, 120)} ({plan})" if title else plan
     way = "use the link" if on_page else f"reply \u201cundo {act.response_id}\u201d"
-    undo = f"To take this back: {way} by {format_date(undo_by)}."
+    undo = f"To take this back: {way} by {format_date(undo_by)}{_until_notice(act)}."
     return CoalitionLetter(
         authority=authority,
         name=sanitise(name, 80),
@@ -100,8 +102,8 @@ def receipt_letter(
         scope="",
         route="",
         actions=(
-            FINAL.get(act.kind, undo),
-            "If nobody of yours did this, reply and say so at once.",
+            FINAL.get(act.kind, undo if can_undo else _CLOSED),
+            "If nobody at your council did this, reply and tell us at once.",
         ),
         explanation="",
         contact=None,
@@ -111,13 +113,19 @@ def receipt_letter(
     )
 
 
+def _until_notice(act: Act) -> str:
+    """The end of the time to take back an act in a coalition; a document can be taken back whenever."""
+    bound = act.subject == "coalition" and act.kind not in ("route", "document")
+    return ", or before the tender notice is out if that is earlier" if bound else ""
+
+
 def _opening(act: Act, noted: str, party: str) -> str:
     on = format_date(act.received_on)
     if act.kind == "delegated":
         scope, until = act.payload["scope"], date.fromisoformat(act.payload["until"])
         if scope is None:
-            return f"We noted on {on}: {party} may not act for your authority any more."
-        return f"We noted on {on}: {party} may act for your authority until {format_date(until)}: {SCOPES[scope]}."
+            return f"On {on} we recorded: {party} may no longer act for your council."
+        return f"On {on} we recorded: {party} may act for your council until {format_date(until)}: {SCOPES[scope]}."
     if party:
-        return f"We noted on {on} what {party} said in your authority's name, by your delegation: {noted}."
-    return f"We noted on {on} in your authority's name: {noted}."
+        return f"On {on} we recorded what {party} said for your council, by your delegation: {noted}."
+    return f"On {on} we recorded this for your council: {noted}."

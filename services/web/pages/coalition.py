@@ -1,5 +1,7 @@
 """A coalition's page, and a page for each act of a signed-in council that explains its consequences."""
 
+from collections.abc import Iterable
+from datetime import date
 from typing import Any, Final
 from uuid import uuid4
 
@@ -16,13 +18,15 @@ from events.responses import (
     ResponseMembership,
     ResponsePayload,
 )
+from matching.calendar import nations_of
 from services.application.coalition_history import load_history
 from services.application.group_view import GroupView
-from services.domain.deadlines import DEFAULT_REPLY_DAYS, MAX_REPLY_DAYS, MIN_REPLY_DAYS
+from services.domain.deadlines import DEFAULT_REPLY_DAYS, REPLY_PERIODS, CoalitionDates, reply_periods
 from services.web import answer_texts as texts
 from services.web.access import Reader, Session, group_of
 from services.web.act_texts import ACTS
 from services.web.forms import MAX_TEXT, Form, read_form
+from services.web.group_heading import group_heading
 from services.web.pages.route import route_values
 from services.web.parts import today_of
 from services.web.sending import outcome_of, response_id_of, send_response
@@ -31,9 +35,7 @@ from services.web.templating import render
 
 router = APIRouter()
 MAX_URL: Final = 500
-REPLY_DAYS: Final = {
-    str(days): f"{days} working days" for days in (MIN_REPLY_DAYS, 15, DEFAULT_REPLY_DAYS, 30, MAX_REPLY_DAYS)
-}
+REPLY_DAYS: Final = {str(days): f"{days} working days" for days in REPLY_PERIODS}
 
 
 @router.get("/c/{subject}")
@@ -49,6 +51,7 @@ async def show(request: Request, session: Session, council: Council, subject: st
         section="home",
         reader=reader,
         group=group,
+        heading=group_heading(group),
         history=await load_history(session, group),
         texts=texts,
         acts=ACTS,
@@ -125,6 +128,20 @@ def _read_invitation(form: Form, group: GroupView) -> dict[str, Any]:
     return {"plan_ids": chosen, "reply_days": int(days or DEFAULT_REPLY_DAYS), "route": route, "scope": scope}
 
 
+def offered_periods(today: date, dates: CoalitionDates, authorities: Iterable[str]) -> dict[str, Any]:
+    """The periods to reply that still fit, and the one chosen beforehand: the usual one, or the longest that fits."""
+    fitting = reply_periods(today, dates, nations_of(authorities))
+    usual = max((days for days in fitting if days <= DEFAULT_REPLY_DAYS), default=fitting[0])
+    return {"reply_days": {str(days): REPLY_DAYS[str(days)] for days in fitting}, "default_days": str(usual)}
+
+
+def _offer(request: Request, group: GroupView) -> dict[str, Any]:
+    assert group.together_from is not None
+    assert group.decide_by is not None
+    dates = CoalitionDates(group.together_from, group.decide_by)
+    return offered_periods(today_of(request), dates, [group.authority, *(one.authority for one in group.current)])
+
+
 def _ask(request: Request, reader: Reader, group: GroupView, act: str, form: Form, status: int = 200) -> Response:
     return render(
         request,
@@ -136,8 +153,7 @@ def _ask(request: Request, reader: Reader, group: GroupView, act: str, form: For
         text=ACTS[act],
         texts=texts,
         form=form,
-        reply_days=REPLY_DAYS,
-        default_days=str(DEFAULT_REPLY_DAYS),
+        **(_offer(request, group) if act == "invite" else {}),
         response_id=str(uuid4()),
         page_errors=bool(form.errors),
         section="home",

@@ -15,13 +15,13 @@ from services.application.office import PartyGroup
 from services.application.party_acts import convened
 from services.application.responses import ResponseError
 from services.domain.coalition import MIN_MEMBERS
-from services.domain.deadlines import DEFAULT_REPLY_DAYS
+from services.domain.deadlines import DEFAULT_REPLY_DAYS, CoalitionDates
 from services.domain.parties import Party
 from services.store import parties
 from services.web import answer_texts as texts
 from services.web.access import Session
 from services.web.forms import MAX_TEXT, Form, read_form
-from services.web.pages.coalition import REPLY_DAYS
+from services.web.pages.coalition import REPLY_DAYS, offered_periods
 from services.web.parts import parts_of, today_of
 from services.web.sending import response_id_of
 from services.web.signing import Office
@@ -106,8 +106,11 @@ def _ask(request: Request, office: Office, group: PartyGroup, form: Form, status
         office=office,
         form=form,
         texts=texts,
-        reply_days=REPLY_DAYS,
-        default_days=str(DEFAULT_REPLY_DAYS),
+        **offered_periods(
+            today_of(request),
+            CoalitionDates(group.together_from, group.decide_by),
+            [member.authority for member in group.members],
+        ),
         response_id=str(uuid4()),
         page_errors=bool(form.errors),
         section="convene",

@@ -12,7 +12,7 @@ from services.application import preferences as use
 from services.application.preferences import EmailChoice, EmailsNow
 from services.domain.links import LinkMaker, LinkPurpose
 from services.platform.clock import today
-from services.store import authorities
+from services.store.addressees import addressee
 from services.web.access import Session, open_link
 from services.web.code_email import send_text
 from services.web.forms import Form, read_form
@@ -29,6 +29,7 @@ CHOICES: Final[Mapping[str, str]] = {
     EmailChoice.STOP: "Stop emails about matches",
     EmailChoice.NO_QUESTIONS: "Stop asking whether our plans are still true",
     EmailChoice.NO_PRICES: "Stop emails about prices and extensions",
+    EmailChoice.NO_GROUPS: "Stop emails about groups, invitations too",
 }
 RECEIPT: Final = """\
 {sentence}
@@ -79,7 +80,7 @@ async def unsubscribe(request: Request, session: Session, token: str, later: Bac
     form = await read_form(request)
     if form.get("List-Unsubscribe") != "One-Click":
         raise HTTPException(400)
-    now = await use.stop_kind(session, link.authority, link.subject)
+    now = await use.stop_kind(session, link.authority, link.subject, today_of(request))
     await _send_receipt(request, session, later, link.authority, now, "by the unsubscribe button of a mail program")
     return Response(status_code=200, background=later)
 
@@ -102,7 +103,7 @@ async def _choose(
 async def _page(
     request: Request, session: Session, authority: str, path: str, form: Form, status: int = 200
 ) -> Response:
-    now = await use.current(session, authority)
+    now = await use.current(session, authority, today_of(request))
     if now is None:
         raise HTTPException(404)
     return render(
@@ -123,11 +124,11 @@ async def _page(
 async def _send_receipt(
     request: Request, session: Session, later: BackgroundTasks, authority: str, now: EmailsNow | None, how: str
 ) -> None:
-    if now is None:
+    row = await addressee(session, authority, today_of(request))
+    if now is None or row is None:
         return
     settings = parts_of(request).settings
-    row = (await authorities.by_codes(session, [authority]))[authority]
     links = LinkMaker(settings.public_url.rstrip("/"), tuple(settings.need_link_secrets()))
     link = links.stop(authority, "immediate", row.mailbox_ref, today(None))
-    text = RECEIPT.format(sentence=now.sentence(today(settings.as_of)), how=how, link=link)
+    text = RECEIPT.format(sentence=now.sentence(today_of(request)), how=how, link=link)
     later.add_task(send_text, settings, now.mailbox, "Your emails from Jointly have changed", text)

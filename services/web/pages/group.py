@@ -16,6 +16,7 @@ from services.web import answer_texts as texts
 from services.web.access import Reader, Session, group_of, reader_by_link
 from services.web.answer_forms import Answered, read_answered
 from services.web.forms import Form, read_form
+from services.web.group_heading import group_heading
 from services.web.pages.route import lines_for_group
 from services.web.parts import parts_of, today_of
 from services.web.sending import RESPONSE_ID, send_response
@@ -141,7 +142,15 @@ async def _page(
 ) -> Response:
     routes = await lines_for_group(session, group, today_of(request))
     values: dict[str, Any] = {"reader": reader, "group": group, "routes": routes, "texts": texts, "form": form}
-    return render(request, "group.html", status=status, page_errors=bool(form.errors), **values)
+    return render(
+        request,
+        "group.html",
+        status=status,
+        page_errors=bool(form.errors),
+        heading=group_heading(group),
+        hints=texts.HINTS if group.subject.kind == "coalition" else texts.PAIR_HINTS,
+        **values,
+    )
 
 
 def _question(request: Request, reader: Reader, group: GroupView, form: Form, status: int = 200) -> Response:

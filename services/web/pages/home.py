@@ -5,6 +5,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from services.application import home as use
+from services.application.own_groups import groups_of_plan
 from services.store.database import now
 from services.web import answer_texts as texts
 from services.web import plan_texts
@@ -29,4 +30,13 @@ async def plan(request: Request, session: Session, council: Council, plan_id: st
     found = await use.load_plan(session, council.authority, plan_id, today_of(request))
     if found is None:
         raise HTTPException(404)
-    return render(request, "plan.html", plan=found[0], matches=found[1], texts=plan_texts, section="home")
+    return render(
+        request,
+        "plan.html",
+        plan=found[0],
+        matches=found[1],
+        groups=await groups_of_plan(session, plan_id, today_of(request)),
+        statuses=texts.STATUSES,
+        texts=plan_texts,
+        section="home",
+    )

@@ -13,7 +13,7 @@ from services.store.database import now
 from services.web import settings_emails
 from services.web.access import Session
 from services.web.forms import Form, read_form
-from services.web.parts import parts_of
+from services.web.parts import parts_of, today_of
 from services.web.signing import SESSION_COOKIE, Account, drop_cookie
 from services.web.templating import render
 
@@ -86,7 +86,7 @@ async def changed(request: Request) -> Response:
 
 
 async def _ask(request: Request, session: Session, account: Account, form: Form, status: int = 200) -> Response:
-    present = await preferences.current(session, account.authority)
+    present = await preferences.current(session, account.authority, today_of(request))
     return render(
         request,
         "mailbox.html",

@@ -49,7 +49,7 @@ async def unmute(request: Request, session: Session, account: Account, later: Ba
 async def _change(
     request: Request, session: Session, account: Account, later: BackgroundTasks, partner: str, *, muted: bool
 ) -> Response:
-    now = await use.set_muted(session, account.authority, partner, account.actor, muted=muted)
+    now = await use.set_muted(session, account.authority, partner, account.actor, today_of(request), muted=muted)
     if now is not None:
         council_name = name_on(partner, today_of(request))
         sentence = f"You get {'no' if muted else 'all'} emails about {council_name}{'' if muted else ' again'}."

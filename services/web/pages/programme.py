@@ -10,12 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from events.fields import canonical_authority
-from matching.reference import display_name
 from services.application import programme as use
 from services.application.list_csv import BYTE_ORDER_MARK
 from services.domain.parties import PartyKind
 from services.domain.programme.records import status_on
 from services.domain.programme.report import Measure
+from services.domain.reorganisation import full_name_on
 from services.store import authorities
 from services.store.programme import to_signatory
 from services.web.api.lists import csv_answer, snapshot
@@ -48,8 +48,9 @@ async def report(request: Request, account: Account) -> Response:
         "asked": asked,
         "form": asked.form,
         "sections": [(name, list(measures)) for name, measures in groupby(found, lambda one: one.section)],
-        "whose": display_name(asked.authority) if asked.authority else "",
+        "whose": full_name_on(asked.authority, asked.day) if asked.authority else "",
         "show": use.show_value,
+        "show_unit": use.show_unit,
         "page_errors": bool(asked.form.errors),
     }
     status = 400 if asked.form.errors else 200

@@ -18,7 +18,7 @@ from services.application import routes as use
 from services.application.group_view import GroupView
 from services.application.responses import ResponseError
 from services.application.routes import RouteError, RouteView
-from services.domain.coalition_answers import UNDO_DAYS
+from services.domain.coalition_undo import UNDO_DAYS
 from services.domain.framework_prompt import check_first
 from services.domain.reorganisation import name_on
 from services.domain.route import STEPS, CoalitionRoutes, RouteEntry
@@ -115,7 +115,7 @@ async def route_values(session: AsyncSession, group: GroupView, day: date) -> di
     return {
         "names": _names(group, routes, day),
         "routes": routes.by_step,
-        "consider": consider_line(routes),
+        "consider": consider_line(routes, inviter_checked=bool(group.route)),
         **_FORM,
         "response_id": str(uuid4()),
     }
@@ -129,7 +129,7 @@ async def lines_for_group(session: AsyncSession, group: GroupView, day: date) ->
     if group.subject.kind != "coalition" or group.closed or not group.own.state:
         return ()
     routes = await _routes(session, group)
-    return route_prompts(routes, _names(group, routes, day))
+    return route_prompts(routes, _names(group, routes, day), inviter_checked=bool(group.route))
 
 
 async def _routes(session: AsyncSession, group: GroupView) -> CoalitionRoutes:

@@ -20,14 +20,14 @@ from services.web.signing import SESSION_COOKIE, TICKET_COOKIE, drop_cookie, saf
 from services.web.templating import render
 
 router = APIRouter()
-MAX_STARTS_AT_ONCE: Final = 20
-MAX_TRIES_AT_ONCE: Final = 60
+MAX_STARTS_AN_HOUR: Final = 20
+MAX_TRIES_AN_HOUR: Final = 60
 WRONG_CODE: Final = "This code is wrong, or no longer works. Check it, or ask for a new one"
 
 
 def limits() -> tuple[RateLimit, RateLimit]:
     """Create the limits of one address on asking for codes, and on trying them."""
-    return RateLimit(MAX_STARTS_AT_ONCE, HOUR), RateLimit(MAX_TRIES_AT_ONCE, HOUR)
+    return RateLimit(MAX_STARTS_AN_HOUR, HOUR), RateLimit(MAX_TRIES_AN_HOUR, HOUR)
 
 
 @router.get("/sign-in")

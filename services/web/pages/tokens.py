@@ -16,7 +16,7 @@ from services.store.api_tokens import ApiToken
 from services.web import settings_emails
 from services.web.access import Session
 from services.web.forms import Form, read_form
-from services.web.parts import parts_of
+from services.web.parts import parts_of, today_of
 from services.web.signing import Account
 from services.web.templating import render
 
@@ -148,6 +148,6 @@ def _show_secret(request: Request, later: BackgroundTasks, heading: str, secret:
 async def _send_receipt(
     request: Request, session: Session, account: Account, later: BackgroundTasks, sentence: str, path: str
 ) -> None:
-    now = await preferences.current(session, account.authority)
+    now = await preferences.current(session, account.authority, today_of(request))
     if now is not None:
         settings_emails.send_receipt(later, parts_of(request).settings, now.mailbox, sentence, path)

@@ -13,6 +13,7 @@ from services.domain.coalition import (
     PlanChange,
     ProposalKind,
     apply_plan_change,
+    drop_members,
     pass_day,
     release,
     revise,
@@ -66,6 +67,7 @@ def _states(coalition: Coalition) -> dict[str, str]:
         (frozen, BRADFORD, PlanChange.TENDERING, S.FROZEN, M.ACCEPTED),
         (frozen, BRADFORD, PlanChange.AWARDED, S.FROZEN, M.ACCEPTED),
         (frozen, BRADFORD, PlanChange.WITHDRAWN, S.FROZEN, M.WITHDRAWN),
+        (frozen, LEEDS, PlanChange.WITHDRAWN, S.DISSOLVED, M.WITHDRAWN),
         (frozen, LEEDS, PlanChange.TENDERING, S.FROZEN, M.ACCEPTED),
         (frozen, LEEDS, PlanChange.AWARDED, S.AWARDED, M.ACCEPTED),
         (lambda: ended(S.LAPSED), LEEDS, PlanChange.WITHDRAWN, S.LAPSED, M.ACCEPTED),
@@ -105,7 +107,9 @@ def test_the_tender_notice_lapses_open_invitations() -> None:
     [
         (suggested, DECIDE_BY, S.SUGGESTED, M.SUGGESTED),
         (suggested, DECIDE_BY + timedelta(days=1), S.DISSOLVED, M.SUGGESTED),
-        (lambda: replace(suggested(), touched=True), DECIDE_BY + timedelta(days=1), S.SUGGESTED, M.SUGGESTED),
+        (lambda: replace(suggested(), touched=True), DECIDE_BY + timedelta(days=1), S.DISSOLVED, M.SUGGESTED),
+        (lambda: replace(suggested(), touched=True), DECIDE_BY, S.SUGGESTED, M.SUGGESTED),
+        (formed, DECIDE_BY + timedelta(days=1), S.FORMED, M.ACCEPTED),
         (inviting, REPLY_BY, S.INVITING, M.INVITED),
         (inviting, REPLY_BY + timedelta(days=1), S.LAPSED, M.LAPSED),
         (lambda: accept(inviting(), BRADFORD, INVITED_ON), REPLY_BY, S.INVITING, M.INVITED),
@@ -167,6 +171,30 @@ def test_a_group_that_is_gone_ends_only_an_untouched_suggestion() -> None:
     assert release(inviting(), "gone") == inviting()
     touched = answer(suggested(), BRADFORD, AnswerKind.INTERESTED)
     assert release(touched, "gone") == touched
+
+
+def test_without_a_group_no_other_plan_is_proposed() -> None:
+    proposing = revise(formed(), suggestion(LEEDS, BRADFORD, HULL))
+    assert [one.kind for one in release(proposing, "gone").proposals] == [ProposalKind.STILL_IN]
+
+
+@pytest.mark.parametrize(
+    ("make", "taken", "status", "left", "lead"),
+    [
+        (formed, {KIRKLEES}, S.FORMED, {KIRKLEES}, LEEDS),
+        (formed, {LEEDS}, S.FORMED, {LEEDS}, None),
+        (formed, {BRADFORD, KIRKLEES}, S.DISSOLVED, {BRADFORD, KIRKLEES}, LEEDS),
+        (formed_without_kirklees, {BRADFORD, KIRKLEES}, S.DISSOLVED, {BRADFORD}, LEEDS),
+        (frozen, {KIRKLEES}, S.FROZEN, {KIRKLEES}, LEEDS),
+        (frozen, {LEEDS}, S.DISSOLVED, {LEEDS}, None),
+    ],
+)
+def test_the_first_coalition_to_form_keeps_a_plan(
+    make: Make, taken: set[str], status: CoalitionStatus, left: set[str], lead: str | None
+) -> None:
+    after = drop_members(make(), taken)
+    assert (after.status, after.lead) == (status, lead)
+    assert {member.plan_id for member in after.in_state(M.LEFT)} == left
 
 
 @pytest.mark.parametrize(

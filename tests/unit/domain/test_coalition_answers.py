@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.domain.coalition import Coalition, CoalitionStatus, MemberState, pass_day, revise
+from services.domain.coalition import Coalition, CoalitionStatus, MemberState, PlanChange, pass_day, revise
 from services.domain.coalition_answers import (
     AnswerKind,
     AnswerRefusedError,
@@ -15,6 +15,7 @@ from services.domain.coalition_answers import (
     accept,
     answer,
     commit,
+    convene,
     decline,
     invite,
     join,
@@ -22,8 +23,8 @@ from services.domain.coalition_answers import (
     move_reply_by,
     require_current,
     take_lead,
-    undo,
 )
+from services.domain.coalition_bars import Bars
 from tests.unit.domain.coalitions import (
     BRADFORD,
     DECIDE_BY,
@@ -45,6 +46,14 @@ Make = Callable[[], Coalition]
 Act = Callable[[Coalition], Coalition]
 S, M, R = CoalitionStatus, MemberState, RefusalReason
 AFTER = REPLY_BY + timedelta(days=1)
+
+
+ELSEWHERE = Bars(elsewhere=frozenset({LEEDS, BRADFORD, KIRKLEES, HULL}))
+"""All plans are in another coalition that has formed."""
+
+
+def _changed(plan_id: str, change: PlanChange = PlanChange.WITHDRAWN) -> Bars:
+    return Bars(changed={plan_id: change})
 
 
 def _lapsed() -> Coalition:
@@ -74,6 +83,13 @@ def _with_hull_proposed() -> Coalition:
             KIRKLEES,
             M.SUGGESTED,
         ),
+        (
+            suggested,
+            lambda c: invite(c, LEEDS, InvitationRequest(), INVITED_ON, _changed(KIRKLEES)),
+            S.INVITING,
+            KIRKLEES,
+            M.SUGGESTED,
+        ),
         (inviting, lambda c: accept(c, BRADFORD, REPLY_BY), S.INVITING, BRADFORD, M.ACCEPTED),
         (inviting, lambda c: accept(accept(c, BRADFORD, REPLY_BY), KIRKLEES, REPLY_BY), S.FORMED, KIRKLEES, M.ACCEPTED),
         (inviting, lambda c: decline(accept(c, BRADFORD, REPLY_BY), KIRKLEES), S.FORMED, KIRKLEES, M.DECLINED),
@@ -96,6 +112,7 @@ def _with_hull_proposed() -> Coalition:
         (_lapsed, lambda c: join(c, KIRKLEES, "E08000034", AFTER), S.FORMED, KIRKLEES, M.ACCEPTED),
         (formed_without_kirklees, lambda c: join(c, KIRKLEES, "E08000034", AFTER), S.FORMED, KIRKLEES, M.ACCEPTED),
         (frozen, lambda c: leave(c, BRADFORD), S.FROZEN, BRADFORD, M.LEFT),
+        (frozen, lambda c: leave(c, LEEDS), S.DISSOLVED, LEEDS, M.LEFT),
         (frozen, lambda c: commit(c, BRADFORD), S.FROZEN, BRADFORD, M.ACCEPTED),
     ],
 )
@@ -129,7 +146,7 @@ def test_what_an_authority_does(
             "declined",
         ),
         (inviting, lambda c: accept(c, BRADFORD, AFTER), R.TOO_LATE, "answers were due by 2027-01-08"),
-        (inviting, lambda c: accept(c, BRADFORD, INVITED_ON, elsewhere=True), R.NOT_ALLOWED, "leave that one first"),
+        (inviting, lambda c: accept(c, BRADFORD, INVITED_ON, ELSEWHERE), R.NOT_ALLOWED, "leave that one first"),
         (inviting, lambda c: invite(c, BRADFORD, InvitationRequest(), INVITED_ON), R.NOT_ALLOWED, "accept the"),
         (inviting, lambda c: decline(c, LEEDS), R.NOT_ALLOWED, "leave the coalition instead"),
         (inviting, lambda c: take_lead(c, BRADFORD), R.NOT_ALLOWED, "leads; it has to leave first"),
@@ -145,10 +162,37 @@ def test_what_an_authority_does(
         ),
         (
             _with_hull_proposed,
-            lambda c: join(c, HULL, "E06000010", INVITED_ON, elsewhere=True),
+            lambda c: join(c, HULL, "E06000010", INVITED_ON, ELSEWHERE),
             R.NOT_ALLOWED,
             "leave that one first",
         ),
+        (suggested, lambda c: invite(c, LEEDS, InvitationRequest(), INVITED_ON, ELSEWHERE), R.NOT_ALLOWED, "that one"),
+        (suggested, lambda c: invite(c, LEEDS, InvitationRequest(), INVITED_ON, _changed(LEEDS)), R.NOT_ALLOWED, "wi"),
+        (
+            _with_hull_proposed,
+            lambda c: invite(c, LEEDS, InvitationRequest((HULL,)), INVITED_ON, _changed(HULL)),
+            R.NOT_ALLOWED,
+            "no longer shared openly",
+        ),
+        (
+            suggested,
+            lambda c: convene(c, "GB-X-OFFICE", InvitationRequest((LEEDS, BRADFORD)), INVITED_ON, _changed(BRADFORD)),
+            R.NOT_ALLOWED,
+            "no longer shared openly",
+        ),
+        (
+            inviting,
+            lambda c: accept(c, BRADFORD, INVITED_ON, _changed(BRADFORD, PlanChange.TENDERING)),
+            R.NOT_ALLOWED,
+            "out to tender",
+        ),
+        (
+            formed_without_kirklees,
+            lambda c: join(c, KIRKLEES, "E08000034", INVITED_ON, _changed(KIRKLEES, PlanChange.AWARDED)),
+            R.NOT_ALLOWED,
+            "has been awarded",
+        ),
+        (lambda: leave(formed(), LEEDS), lambda c: take_lead(c, BRADFORD, _changed(BRADFORD)), R.NOT_ALLOWED, "withdr"),
         (formed_without_kirklees, lambda c: accept(c, KIRKLEES, INVITED_ON), R.NOT_A_MEMBER, "no longer in"),
         (frozen, lambda c: join(c, HULL, "E06000010", INVITED_ON), R.CLOSED, "tender notice is out"),
         (frozen, lambda c: answer(c, BRADFORD, AnswerKind.INTERESTED), R.CLOSED, "tender notice is out"),
@@ -177,6 +221,18 @@ def test_inviting_one_more_never_shortens_the_others_time() -> None:
     more = invite(first, LEEDS, InvitationRequest((KIRKLEES,), reply_days=10), INVITED_ON)
     assert more.invitation is not None
     assert more.invitation.reply_by == REPLY_BY
+
+
+def test_who_invites_later_asks_in_its_own_words() -> None:
+    first = invite(suggested(), LEEDS, InvitationRequest((BRADFORD,), scope="HR", route="No framework"), INVITED_ON)
+    both = accept(first, BRADFORD, INVITED_ON)
+    later = INVITED_ON + timedelta(days=1)
+    silent = invite(both, BRADFORD, InvitationRequest((KIRKLEES,)), later).invitation
+    assert silent is not None
+    assert (silent.by, silent.invited_on, silent.scope, silent.route) == (LEEDS, INVITED_ON, "HR", "No framework")
+    said = invite(both, BRADFORD, InvitationRequest((KIRKLEES,), scope="HR and payroll"), later).invitation
+    assert said is not None
+    assert (said.by, said.invited_on, said.scope, said.route) == (BRADFORD, later, "HR and payroll", "")
 
 
 def test_the_lead_gives_more_time() -> None:
@@ -214,36 +270,6 @@ def test_the_lead_passes_on_only_when_it_is_free() -> None:
     assert taken.lead == BRADFORD
     assert take_lead(taken, BRADFORD) == taken
     assert take_lead(suggested(), BRADFORD).lead == BRADFORD
-
-
-@pytest.mark.parametrize(
-    ("act", "plan_id"),
-    [
-        (lambda c: accept(c, BRADFORD, INVITED_ON), BRADFORD),
-        (lambda c: decline(c, BRADFORD), BRADFORD),
-        (lambda c: answer(c, BRADFORD, AnswerKind.INTERESTED), BRADFORD),
-    ],
-)
-def test_an_answer_can_be_taken_back_for_a_week(act: Act, plan_id: str) -> None:
-    before = inviting()
-    member = before.member(plan_id)
-    assert member is not None
-    after = act(before)
-    assert undo(after, member, INVITED_ON, INVITED_ON + timedelta(days=7)).members == before.members
-    with pytest.raises(AnswerRefusedError, match="for 7 days"):
-        undo(after, member, INVITED_ON, INVITED_ON + timedelta(days=8))
-
-
-def test_taking_back_the_yes_that_formed_it_waits_again() -> None:
-    two = invite(suggested(), LEEDS, InvitationRequest((BRADFORD,)), INVITED_ON)
-    member = two.member(BRADFORD)
-    assert member is not None
-    together = accept(two, BRADFORD, INVITED_ON)
-    assert together.status is S.FORMED
-    undone = undo(together, member, INVITED_ON, INVITED_ON)
-    assert (undone.status, undone.members) == (S.INVITING, two.members)
-    with pytest.raises(AnswerRefusedError, match="tender notice"):
-        undo(replace(together, status=S.FROZEN), member, INVITED_ON, INVITED_ON)
 
 
 def test_at_most_eight_are_in_or_asked() -> None:

@@ -53,6 +53,14 @@ def test_who_is_told_what(make: Make, actor: str | None, told: dict[str, list[No
     assert _told(make(), AUTHORITY[actor] if actor else None) == expected
 
 
+def test_a_coalition_that_came_back_can_end_again() -> None:
+    over = ended(S.DISSOLVED)
+    again = replace(over, terms_revision=over.terms_revision + 1)
+    assert plan_notices(over, None, INVITED_ON) == plan_notices(over, None, REPLY_BY)
+    assert {one.kind for one in plan_notices(again, None, INVITED_ON)} == {K.ENDED}
+    assert not set(plan_notices(over, None, INVITED_ON)) & set(plan_notices(again, None, INVITED_ON))
+
+
 def test_reminders_come_on_their_days_and_never_late() -> None:
     reminders = [one for one in plan_notices(inviting(), None, INVITED_ON) if one.kind is K.REMINDER]
     days = {one.due_on for one in reminders if one.plan_id == BRADFORD}

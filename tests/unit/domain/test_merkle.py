@@ -4,7 +4,8 @@ import hashlib
 
 import pytest
 
-from services.domain.merkle import EMPTY_ROOT, Frontier, inclusion_proof, leaf_hash, root_from_proof, tree_root
+from services.domain.merkle import EMPTY_ROOT, Frontier, inclusion_proof, leaf_hash, tree_root
+from tests.support.merkle import root_from_proof
 
 VECTORS = [b"", b"\x00", b"\x10", b"\x20\x21", b"\x30\x31", b"\x40\x41\x42\x43", bytes(range(0x50, 0x58)), b"`" * 16]
 """The first six entries, and the first hashes below, are those of the test data of certificate-transparency."""

@@ -5,8 +5,9 @@ from datetime import date, timedelta
 import pytest
 
 from events.responses import EnquiryAnswer, RouteStep
+from services.application.programme import show_unit, show_value
 from services.domain.benchmark_requests import BenchmarkRequest, BenchmarkStatus
-from services.domain.ids import opportunity_id
+from services.domain.ids import pair_coalition_id
 from services.domain.programme import compliance, contracts, funnel, shares
 from services.domain.programme.funnel import Stage
 from services.domain.programme.records import (
@@ -21,7 +22,7 @@ from services.domain.programme.records import (
     Signatory,
     status_on,
 )
-from services.domain.programme.report import Records, build_scene, measure_all
+from services.domain.programme.report import Measure, Records, build_scene, measure_all
 from services.domain.programme.shares import Lateness, build_histories, coverage, lateness, stale
 
 DAY = date(2026, 12, 1)
@@ -127,9 +128,16 @@ def test_a_council_s_own_tender_is_not_counted_beside_its_notice() -> None:
     assert coverage(build_histories(log, DAY), register, DAY).tenders == 1
 
 
+def test_two_councils_that_number_alike_start_two_coalitions() -> None:
+    asked = {"subject": "opportunity", "subject_id": "pair"}
+    answers = [_said(1, plan, "invited", **asked) for plan in ("E1:A", "E2:B")]
+    answers.append(_said(1, "E1:A", "invited", acting_party="GB-X-OFFICE", **asked))
+    assert len(funnel.memberships(answers)) == 3
+
+
 def test_stages_need_two_members_and_whoever_leaves_is_out() -> None:
     later = DAY + timedelta(days=10)
-    minted = opportunity_id("pair r1", "pair")
+    minted = pair_coalition_id("E1", "r1", "pair")
     answers = [
         _said(1, "E1:A", "invited", subject="opportunity", subject_id="pair", asked=("E2:B",), reply_by=later),
         _said(2, "E2:B", "accept", later, subject_id=minted),
@@ -186,6 +194,27 @@ def test_a_plan_that_goes_to_market_before_the_lead_has_left() -> None:
         "E2:B",
         "E3:C",
     }
+
+
+def test_people_read_words_and_amounts_in_place_of_codes_and_units() -> None:
+    answers = [_said(1, "E1:A", "accept"), _said(2, "E2:B", "not-the-same", reason="wrong-place")]
+    names = {one.name for one in measure_all(build_scene(Records(answers=answers), DAY))}
+    assert {"answered: accepted", "answered: not the same", "reason: wrong place", "no benchmark available"} <= names
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (110_775_000.0, "pounds", ("\u00a3110,775,000", "")),
+        (1.0, "plans", ("1", "plan")),
+        (1.0, "authorities", ("1", "authority")),
+        (2.0, "plans", ("2", "plans")),
+        (None, "days", ("none", "")),
+    ],
+)
+def test_a_number_has_its_unit_as_people_write_it(value: float | None, unit: str, shown: tuple[str, str]) -> None:
+    one = Measure("Worth", "value of matched plans", value, unit, "")
+    assert (show_value(one), show_unit(one)) == shown
 
 
 def test_an_invitation_counts_whom_it_asked_and_every_way_to_say_no() -> None:

@@ -68,6 +68,11 @@ def test_a_coalition_has_the_last_word_of_each_member() -> None:
     names = {"E06000014": "York", "E08000035": "Leeds"}
     assert route_lines(found, names) == ("Framework: York, looked at, does not suit; Leeds, not looked at.",)
     assert consider_line(found) == (
-        "Still to consider, if you like: coalition under a framework. Nothing depends on it."
+        "No member has yet recorded whether they checked: a joint further competition under a framework."
     )
+    nobody = build_coalition_routes([])
+    assert consider_line(nobody) == (
+        "No member has yet recorded whether they checked: a framework; a joint further competition under a framework."
+    )
+    assert consider_line(nobody, inviter_checked=True) == consider_line(found), "the inviter has looked for one"
     assert consider_line(build_coalition_routes([_entry(FRAMEWORK, CHOSEN)])) is None

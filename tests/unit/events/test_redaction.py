@@ -1,13 +1,28 @@
 """E-mail addresses and telephone numbers are taken out of what comes in, whichever way it comes."""
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from events.plans import PLAN_PAYLOADS, PlanPublished, PlanWithdrawn
-from events.redaction import redact, without_contacts
+from events.redaction import RESPONSE_TEXTS, redact, redact_response, shorten_response, without_contacts
+from events.responses import (
+    RESPONSE_PAYLOADS,
+    DocumentKind,
+    ResponseConvened,
+    ResponseDelegated,
+    ResponseDocument,
+    ResponseInvited,
+    ResponseMembership,
+    ResponsePayload,
+    ResponseRoute,
+    RouteOutcome,
+    RouteStep,
+)
 from services.ingest.entries import Accepted as ReadPlan
 from services.ingest.entries import Options, plain
 from services.ingest.jsonl import read_jsonl
@@ -97,3 +112,69 @@ def test_lots_lose_them() -> None:
     redacted = redact(PLAN.model_copy(update={"lots": lots}))
     assert isinstance(redacted, PlanPublished)
     assert redacted.lots == ("Payroll for schools, ring [telephone removed]", "HR")
+
+
+def _full(longest: int) -> str:
+    """A text at its limit whose last words are an address: without it, the text is longer than before."""
+    return "Specification ".ljust(longest - 7, "x") + " a@b.cd"
+
+
+def test_lots_stay_within_their_limit() -> None:
+    redacted = redact(PLAN.model_copy(update={"lots": (_full(300),)}))
+    assert type(redacted).model_validate(redacted.model_dump()) == redacted
+
+
+_SAID: dict[str, Any] = {
+    "response_id": "response-1",
+    "authority": "E08000035",
+    "plan_id": "E08000035:1",
+    "subject": "coalition",
+    "subject_id": "a" * 32,
+    "subject_revision": 1,
+}
+RESPONSES_AT_THEIR_LIMIT: Sequence[ResponsePayload] = (
+    ResponseDocument(**_SAID, document=DocumentKind.OTHER, title=_full(200), url="https://files.example/a"),
+    ResponseRoute(
+        **_SAID,
+        step=RouteStep.NEW,
+        outcome=RouteOutcome.CHOSEN,
+        asked_at=date(2026, 11, 26),
+        by=_full(200),
+        candidates=(_full(200), "x" * 200),
+        note=_full(2000),
+    ),
+    ResponseInvited(**_SAID, scope=_full(2000), route=_full(2000)),
+    ResponseMembership(**_SAID, act="commit", decided_by=_full(200)),
+    ResponseConvened(**_SAID | {"plan_ids": ("E08000035:1", "E08000032:1")}, scope=_full(2000)),
+)
+
+
+@pytest.mark.parametrize("full", RESPONSES_AT_THEIR_LIMIT, ids=lambda payload: payload.type)
+def test_texts_of_a_response_at_their_limit_stay_within_it(full: ResponsePayload) -> None:
+    redacted = redact_response(full)
+    assert "a@b.cd" not in redacted.model_dump_json()
+    assert type(full).model_validate(redacted.model_dump()) == redacted
+    longer = {name: f"{text}[e-mail removed]" for name, text in redacted.model_dump().items() if name in RESPONSE_TEXTS}
+    assert type(full).model_validate(shorten_response(redacted.model_dump() | longer)) == redacted
+
+
+def test_each_free_text_of_a_response_is_looked_at() -> None:
+    fields = [(name, field) for payload in RESPONSE_PAYLOADS for name, field in payload.model_fields.items()]
+    free = {
+        name
+        for name, field in fields
+        if field.annotation is str and any(said in repr(field.metadata) for said in ("_plain_text", "\\x1f"))
+    }
+    assert free == RESPONSE_TEXTS.keys()
+
+
+def test_a_delegation_has_a_scope_that_is_no_text() -> None:
+    days = {"starts_on": date(2026, 11, 26), "until": date(2027, 11, 26)}
+    ended = ResponseDelegated(**_SAID, party="GB-X-OFFICE", scope=None, **days)
+    assert redact_response(ended) is ended
+
+
+def test_a_text_that_unicode_lengthens_can_be_read_again() -> None:
+    title = "\u0958" * 500  # one letter whose normal form has two
+    plan = PLAN.model_copy(update={"title": title})
+    assert PlanPublished.model_validate(PlanPublished.model_validate(plan.model_dump()).model_dump()) == plan

@@ -107,7 +107,7 @@ def test_json_ends_with_one_line_of_numbers(jointly: Command) -> None:
     ("arguments", "words"),
     [
         (("none.jsonl",), "no file"),
-        (("register.csv", "--mapping", "none.toml"), "TOML"),
+        (("register.csv", "--mapping", "none.toml"), "none.toml can't be read"),
         (("register.csv", "--authority", "Harrow Council"), "ONS code"),
         (("register.csv", "--state", "register.csv"), "not a state file"),
         (("odd.bin",), "--format"),

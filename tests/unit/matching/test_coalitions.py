@@ -52,7 +52,7 @@ def test_three_that_fit_each_other_are_put_forward() -> None:
     assert put_forward(graph, graph.plans, AS_OF) == [
         Group(_ids(LEEDS, BRADFORD, KIRKLEES), SUMMER, LEAD_DAYS, DECIDE_BY)
     ]
-    assert explain(graph, put_forward(graph, graph.plans, AS_OF)[0], AS_OF) == "All three fit each other."
+    assert explain(graph, put_forward(graph, graph.plans, AS_OF)[0], AS_OF) == "These plans fit each other."
 
 
 def test_a_pair_is_a_best_group_and_is_not_put_forward() -> None:
@@ -60,7 +60,7 @@ def test_a_pair_is_a_best_group_and_is_not_put_forward() -> None:
     pair = best_group(graph, f"{LEEDS}:A", AS_OF)
     assert pair is not None
     assert pair.members == _ids(LEEDS, BRADFORD)
-    assert explain(graph, pair, AS_OF) == "The two plans fit each other."
+    assert explain(graph, pair, AS_OF) == "These plans fit each other."
     assert put_forward(graph, graph.plans, AS_OF) == []
 
 
@@ -81,7 +81,9 @@ def test_one_who_fits_all_but_one_is_named() -> None:
     graph = FitGraph.build(plans, fits)
     [group] = put_forward(graph, graph.plans, AS_OF)
     assert group.members == _ids(LEEDS, BRADFORD, KIRKLEES, CALDERDALE)
-    sentence = "All four fit each other; Kingston upon Hull was left out because its window ends before Leeds's begins."
+    sentence = (
+        "These plans fit each other; Kingston upon Hull was left out because its window ends before Leeds's begins."
+    )
     assert explain(graph, group, AS_OF) == sentence
 
 

@@ -162,9 +162,9 @@ def test_different_natures_are_said() -> None:
 
     a, b = features(plan(**SWEEPERS)), features(plan(YORK, **SWEEPERS))
     found = engine().assess(replace(a, nature=of("hire")), replace(b, nature=of("goods")), AS_OF)
-    assert "By its text York buys goods and Leeds hires equipment." in found.reasons
+    assert "York's plan reads as goods, Leeds's as equipment hire." in found.reasons
     same = engine().assess(replace(a, nature=of("hire")), replace(b, nature=of("hire")), AS_OF)
-    assert not any(reason.startswith("By its text") for reason in same.reasons)
+    assert not any("reads as" in reason for reason in same.reasons)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,12 @@ def test_different_natures_are_said() -> None:
         ("Insurance", "Call-off under the national framework for insurance.", Route.CALL_OFF),
         ("Dynamic purchasing system for minibuses", "", Route.DYNAMIC_PURCHASING),
         ("Minibus DPS", "", Route.DYNAMIC_PURCHASING),
+        ("Dynamic market for minibuses", "", Route.DYNAMIC_MARKET),
         ("Framework for building repairs", "", Route.FRAMEWORK),
+        ("Direct award of payroll from lot 2 of the framework", "", Route.CALL_OFF),
+        ("Payroll", "The framework allows a direct award to one supplier.", Route.CALL_OFF),
+        ("Direct award of the payroll contract", "The incumbent is the only supplier.", None),
+        ("Payroll", "A direct award. The council looked at a framework before.", None),
         ("Building repairs", "The council has used frameworks before.", None),
         ("Direct awards ceremony", "Staff awards.", None),
     ],
@@ -188,6 +193,13 @@ def test_the_route_of_one_is_advice_to_the_other() -> None:
     one = {"title": "HR and payroll system: further competition under a framework"}
     assert "Leeds is calling off a framework, which York may be able to use as well." in told(one).reasons
     assert "Both are calling off a framework: one of them may be open to the other." in told(one, one).reasons
+    market = {"title": "Dynamic market for the HR and payroll system"}
+    assert (
+        "Leeds uses a dynamic market. York can use its suppliers if it is entitled to: ask Leeds."
+        in told(market).reasons
+    )
+    own = {"title": "Framework for the HR and payroll system"}
+    assert "Leeds plans a framework. York could use it if Leeds's tender notice covers York." in told(own).reasons
 
 
 @pytest.mark.parametrize(("gap", "moved"), [(2, True), (9, False)])

@@ -15,7 +15,7 @@ from services.domain.disclosure import PlanFacts
 from services.domain.route import RouteEntry, build_coalition_routes
 from services.notifier.rendering import coalition_email, email_message, mail_view
 from services.notifier.rendering.coalition_view import coalition_letter
-from services.notifier.rendering.need_block import SuggestedGroup
+from services.notifier.rendering.need_council import SuggestedGroup
 from services.notifier.rendering.opportunity_view import Disclosed, OpportunityView, opportunity_view
 from services.notifier.rendering.search_section import search_section
 from tests.unit.notifier.making import side, state
@@ -31,6 +31,12 @@ SHORT = {LEEDS: "Leeds", BRADFORD: "Bradford", KIRKLEES: "Kirklees", CALDERDALE:
 SUPPLIERS = (
     "3 councils' contracts with Paywell Ltd end within a year: yours on 31 March 2027, those of Bradford (June 2027) "
     "and York (September 2027)."
+)
+CAVEATS = (
+    "Both plans have the same need, HR and payroll: \u201cHR and payroll\u201d and \u201cPayroll\u201d.",
+    "Both are in England; distance matters little here.",
+    "One is worth 30 times the other (£80,000 and £2.4 million).",
+    "The two windows share only 14 days.",
 )
 NOTICE = "https://www.find-tender.service.gov.uk/Notice/000001-2026"
 
@@ -86,7 +92,7 @@ def group(status: Any = "suggested", **fields: Any) -> CoalitionState:
         common_window=SUMMER,
         together_from=SUMMER.earliest,
         decide_by=date(2027, 2, 16),
-        explanation="All four fit each other; Wakefield was left out because its window ends before Leeds's begins.",
+        explanation="These plans fit each other; Wakefield was left out because its window ends before Leeds's begins.",
         **fields,
     )
 
@@ -154,6 +160,18 @@ def invitation() -> Any:
     return coalition_email.text(letter, WHO), coalition_email.html(letter, WHO), letter.subject
 
 
+def formed() -> Any:
+    """An email about a coalition that has formed, to a member that has only said yes in principle."""
+    states = dict.fromkeys((LEEDS, BRADFORD, KIRKLEES), "accepted")
+    found = group("formed", **states, **{CALDERDALE: "lapsed"})
+    members = tuple(one.model_copy(update={"committed": one.authority == LEEDS}) for one in found.members)
+    letter = coalition_letter(
+        found.model_copy(update={"members": members}), f"{BRADFORD}:HR-1", NoticeKind.FORMED, "Bradford Council",
+        SHORT, {LEEDS: "procurement@leeds.example"}, SIGNED, LOOKED_AT,
+    )  # fmt: skip
+    return coalition_email.text(letter, WHO), coalition_email.html(letter, WHO), letter.subject
+
+
 def emails() -> dict[str, tuple[str, str, str]]:
     """Each email as text, HTML and subject."""
     closed = pair(LEEDS, CAMDEN, sharing="match_only", band="digest")
@@ -174,7 +192,7 @@ def emails() -> dict[str, tuple[str, str, str]]:
         "digest": suggestion(
             "digest",
             pair(LEEDS, BRADFORD, band="digest", score=62.0, partner={"origin": "notice", "notice": NOTICE}),
-            pair(LEEDS, YORK, "stronger", band="digest", score=58.0),
+            pair(LEEDS, YORK, "stronger", band="digest", score=58.0, reasons=CAVEATS),
             pair(LEEDS, CALDERDALE, band="digest", score=55.0, plan_id=f"{LEEDS}:ICT-7", decide_by=date(2026, 11, 13)),
             closed,
             suppliers=(SUPPLIERS,),
@@ -197,6 +215,7 @@ def emails() -> dict[str, tuple[str, str, str]]:
             "correction", pair(LEEDS, BRADFORD, "withdrawn", reasons=("Bradford has withdrawn its plan.",))
         ),
         "invitation": invitation(),
+        "formed": formed(),
     }
 
 

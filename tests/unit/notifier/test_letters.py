@@ -66,7 +66,7 @@ def test_an_open_match_says_who_what_when_why_and_by_when() -> None:
             "HR and payroll system of E09000007",
             "Strong match, 87 out of 100",
             "Tender together from 1 March 2027",
-            "Not stated",
+            "Not given",
             "buying@camden.example",
             "Why: Both plans have the same need, HR and payroll. Both lie in London.",
             "Jointly suggests and never decides",

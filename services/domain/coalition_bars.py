@@ -1,0 +1,47 @@
+"""What keeps plans out of a coalition: another coalition that has formed, or what has become of the plan. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from matching.plan import Sharing, Status
+from services.domain.coalition import PlanChange
+
+SENTENCES: Final[Mapping[PlanChange, str]] = {
+    PlanChange.WITHDRAWN: "plan {plan_id} has been withdrawn, or is no longer shared openly",
+    PlanChange.TENDERING: "plan {plan_id} is out to tender",
+    PlanChange.AWARDED: "the contract of plan {plan_id} has been awarded",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """The plans that can't come into a coalition. `elsewhere`: those in another one that has formed; `changed`: those
+    that no coalition can count on any more."""
+
+    elsewhere: frozenset[str] = frozenset()
+    changed: Mapping[str, PlanChange] = field(default_factory=dict)
+
+    def of_plan(self, plan_id: str) -> str | None:
+        """Why the plan can't be in, as a sentence; None if nothing bars it."""
+        if plan_id in self.elsewhere:
+            return "the plan is in another coalition that has formed; leave that one first"
+        return self.of_guest(plan_id)
+
+    def of_guest(self, plan_id: str) -> str | None:
+        """Why the plan can't even be asked. One that is in another coalition may leave that one, then accept."""
+        change = self.changed.get(plan_id)
+        return None if change is None else SENTENCES[change].format(plan_id=plan_id)
+
+
+def plan_change(status: str, state: Mapping[str, Any] | None) -> PlanChange | None:
+    """The change of a plan with this status and content; None if there is none.
+
+    A plan no longer shared openly counts as withdrawn.
+    """
+    known = state or {}
+    if status == Status.AWARDED:
+        return PlanChange.AWARDED
+    if status == Status.WITHDRAWN or not known or known.get("sharing", Sharing.OPEN) != Sharing.OPEN:
+        return PlanChange.WITHDRAWN
+    return PlanChange.TENDERING if known.get("stage") == "tendering" else None
