@@ -84,7 +84,9 @@ async def record_enquiry_answer(
     """Records the answer of an authority that was asked. The caller holds the lock. Raises AnswerRefusedError."""
     row = await store.load(session, payload.subject_id)
     if row is None:
-        raise AnswerRefusedError(RefusalReason.UNKNOWN_SUBJECT, f"there is no request {payload.subject_id}")
+        raise AnswerRefusedError(
+            RefusalReason.UNKNOWN_SUBJECT, f"the authority was not asked about the request {payload.subject_id}"
+        )
     enquiry = await benchmark_enquiries.load(session, payload.subject_id, payload.authority)
     named = await contracts.load_published(session, payload.contract_id) if payload.contract_id else None
     await benchmark_enquiries.save(session, answer_enquiry(enquiry, row.request, payload.outcome, named, today))

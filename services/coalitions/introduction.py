@@ -36,11 +36,14 @@ async def answer(
         )
     own, other = await introductions.sides(session, opportunity, payload.authority)
     said = IntroductionAnswer(payload.agrees)
+    before = {"answer": own.answer, "on": own.on.isoformat() if own.on else None}
+    if said is IntroductionAnswer.YES and is_agreed(own, other):
+        return before  # both were told, and a later day for one yes would end what both agreed to
     again = later_day(moment.today, payload.remind_on) if said is IntroductionAnswer.LATER else None
     changed = replace(own, answer=said, on=moment.today, ask_again_on=again)
     await introductions.put(session, opportunity.opportunity_id, changed, payload.response_id)
     await _tell(session, opportunity, changed, other, moment)
-    return {"answer": own.answer, "on": own.on.isoformat() if own.on else None}
+    return before
 
 
 async def undo(session: AsyncSession, opportunity: Opportunity, undone: ResponseRow) -> None:

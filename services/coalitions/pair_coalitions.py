@@ -11,6 +11,7 @@ from matching.features import kin_of
 from services.coalitions.formation import suggestion_of
 from services.domain.coalition import Coalition, suggest
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
+from services.domain.disclosure import is_open
 from services.domain.ids import pair_coalition_id
 from services.domain.opportunity_status import OpportunityStatus
 from services.store import coalitions as store
@@ -36,7 +37,10 @@ async def load_standing(session: AsyncSession, payload: ResponsePayload, plan_id
             f"the opportunity has no revision {payload.subject_revision} yet; it stands at {opportunity.revision}",
         )
     if opportunity.status != OpportunityStatus.ACTIVE:
-        why = " ".join(opportunity.payload.get("reasons", ()))
+        stored = await plans.by_id(session, pair)
+        # The reasons were written while both plans were open. One that has closed since is described no more.
+        shows = all(is_open(stored[plan_id].state if plan_id in stored else None) for plan_id in pair)
+        why = " ".join(opportunity.payload.get("reasons", ())) if shows else ""
         raise AnswerRefusedError(RefusalReason.STALE, f"the opportunity has ended since. {why}".strip())
     return opportunity
 

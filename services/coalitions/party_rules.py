@@ -63,8 +63,11 @@ async def _convenable(
         pair = await suggest_pair(session, opportunity, payload, moment.today)
         return coalitions.new_row(pair.coalition_id), pair
     row = await coalitions.load(session, payload.subject_id) if payload.subject == "coalition" else None
-    if row is None:
-        raise AnswerRefusedError(RefusalReason.UNKNOWN_SUBJECT, f"there is no coalition {payload.subject_id}")
+    strangers = [plan_id for plan_id in payload.plan_ids if row is None or not row.coalition.names(plan_id)]
+    if row is None or strangers:
+        raise AnswerRefusedError(
+            RefusalReason.UNKNOWN_SUBJECT, f"plan {strangers[0]} is in no coalition {payload.subject_id}"
+        )
     if row.coalition.is_living:
         rules.require_current(row.coalition, payload.subject_revision)
     return row, row.coalition

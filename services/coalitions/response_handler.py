@@ -120,7 +120,8 @@ class ResponseHandler:
             "response", event_id=item.event.id, kind=response_kind(item), refused=str(refused) if refused else None
         )
         if effect.plan_ids:
-            await regroup(session, effect.plan_ids, Moment(day, item.event.id, payload.authority))
+            # Without an actor: what else changes around these plans was nobody's act, and its authority is told, too.
+            await regroup(session, effect.plan_ids, Moment(day, item.event.id))
         return _act(item, content, refused)
 
 

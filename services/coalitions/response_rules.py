@@ -99,8 +99,11 @@ async def _apply_to_plan(session: AsyncSession, payload: PlanResponsePayload, mo
     if payload.subject == "opportunity":
         return await _on_opportunity(session, payload, moment)
     row = await store.load(session, payload.subject_id)
-    if row is None:
-        raise AnswerRefusedError(RefusalReason.UNKNOWN_SUBJECT, f"there is no coalition {payload.subject_id}")
+    # Ids can be computed. Of a coalition that a plan is not in, its authority learns nothing, not even that it exists.
+    if row is None or not row.coalition.names(payload.plan_id):
+        raise AnswerRefusedError(
+            RefusalReason.UNKNOWN_SUBJECT, f"plan {payload.plan_id} is in no coalition {payload.subject_id}"
+        )
     return await _on_coalition(session, row, row.coalition, payload, moment)
 
 

@@ -160,6 +160,10 @@ class Coalition:
         """The member with this plan."""
         return next((member for member in self.members if member.plan_id == plan_id), None)
 
+    def names(self, plan_id: str) -> bool:
+        """Whether the plan is or was a member, or is proposed."""
+        return self.member(plan_id) is not None or any(one.plan_id == plan_id for one in self.proposals)
+
     def in_state(self, *states: MemberState) -> tuple[Member, ...]:
         """The members in one of these states."""
         return tuple(member for member in self.members if member.state in states)

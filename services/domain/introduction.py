@@ -48,15 +48,17 @@ def ask_on(one: Consent, other: Consent, today: date) -> date | None:
     """The day to ask `other` for an introduction to `one`; None if it is not to be asked.
 
     It is asked if `one` has said yes: at most once in six months, not while its own no stands, and after a later not
-    before the day it gave.
+    before the day it gave, and once for that day.
     """
     if one.answer is not IntroductionAnswer.YES or _is_over(one.on, today):
         return None
     match other.answer:
         case IntroductionAnswer.LATER:
-            return max(today, other.ask_again_on or today)
+            again = other.ask_again_on or today
+            asked = other.asked_on is not None and other.asked_on >= again and not _is_over(other.asked_on, today)
+            return None if asked else max(today, again)
         case IntroductionAnswer.NO:
-            return today if _is_over(other.on, today) else None
+            return today if _is_over(other.on, today) and _is_over(other.asked_on, today) else None
         case None:
             return today if _is_over(other.asked_on, today) else None
         case _:

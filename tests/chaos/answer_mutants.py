@@ -107,7 +107,7 @@ ANSWER_MUTANTS: Final = (
         [
             Edit(
                 "services/domain/introduction.py",
-                "            return today if _is_over(other.on, today) else None\n",
+                "            return today if _is_over(other.on, today) and _is_over(other.asked_on, today) else None\n",
                 "            return today\n",
             )
         ],

@@ -16,6 +16,7 @@ from services.domain.ids import plan_subject
 from services.local_stack.mail_sink import MailSink
 from tests.support.coalitions import (
     BRADFORD,
+    CALDERDALE,
     KIRKLEES,
     LEEDS,
     award,
@@ -136,6 +137,19 @@ async def test_whoever_let_an_invitation_lapse_is_invited_again(line: Line) -> N
     assert mail["In-Reply-To"] == earlier[0]["Message-ID"] != mail["Message-ID"]
     rows = await line.harness.rows("SELECT authority FROM coalition_notices WHERE kind = 'invitation' ORDER BY 1")
     assert [row.authority for row in rows] == [BRADFORD, KIRKLEES, KIRKLEES]
+
+
+async def test_who_answers_on_another_pair_is_told_that_its_group_lapsed(line: Line) -> None:
+    await _invite(line)
+    await line.harness.publish(plan(CALDERDALE))
+    line.harness.on(date(2027, 1, 11))
+    line.notifier.now = line.notifier.now.replace(year=2027, month=1, day=11)
+    answer = ResponseAnswered(**pair_fields(LEEDS, CALDERDALE, 900), answer="not-the-same")
+    await line.harness.respond(answer)
+    assert (await line.harness.only()).status == "lapsed"
+    await line.deliver()
+    ended = await line.harness.rows("SELECT authority FROM coalition_notices WHERE kind = 'ended'")
+    assert [row.authority for row in ended] == [LEEDS]
 
 
 async def test_reminders_go_to_whom_has_not_answered(line: Line) -> None:

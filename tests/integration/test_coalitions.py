@@ -348,7 +348,36 @@ async def test_an_opportunity_that_has_ended_can_not_be_answered(harness: Coalit
     await harness.respond(ResponseAnswered(**pair_fields(LEEDS, BRADFORD, 900), answer="interested"))
     ((reason, sentence),) = await harness.refusals()
     assert reason == "stale-response"
-    assert "has ended since" in sentence
+    assert sentence.startswith("the opportunity has ended since. ")
+
+
+async def test_why_an_opportunity_ended_stays_untold_once_a_plan_has_closed(harness: CoalitionsHarness) -> None:
+    await harness.publish(plan(LEEDS), plan(BRADFORD))
+    await harness.publish(withdrawal(BRADFORD))
+    await harness.publish(plan(BRADFORD, 3, sharing="private"))
+    await harness.respond(ResponseAnswered(**pair_fields(LEEDS, BRADFORD, 900), answer="interested"))
+    ((_, sentence),) = await harness.refusals()
+    assert sentence == "the opportunity has ended since."
+
+
+@pytest.mark.parametrize("stage", ["suggested", "inviting", "dissolved"])
+async def test_a_stranger_learns_nothing_of_a_coalition(harness: CoalitionsHarness, stage: str) -> None:
+    """The ids of coalitions can be computed from plans' ids."""
+    await _three(harness)
+    if stage != "suggested":
+        await harness.invite(LEEDS)
+    if stage == "dissolved":
+        await harness.act(BRADFORD, "decline")
+        await harness.act(KIRKLEES, "decline")
+    state = await harness.only()
+    assert state.status == stage
+    for subject in (state.coalition_id, "0" * 32):
+        for act in ("accept", "join", "leave", "decline", "commit", "lead"):
+            await harness.act(CALDERDALE, act, terms=9, subject=subject)
+        fields = response_fields(CALDERDALE, subject, 1, next(harness.numbers))
+        await harness.respond(ResponseAnswered(**fields, answer="interested"))
+    said = {(reason, sentence.replace(state.coalition_id, "0" * 32)) for reason, sentence in await harness.refusals()}
+    assert said == {("unknown-subject", f"plan {plan_id(CALDERDALE)} is in no coalition {'0' * 32}")}
 
 
 async def test_a_plan_is_in_one_formed_coalition_at_a_time(harness: CoalitionsHarness) -> None:

@@ -141,6 +141,30 @@ async def test_later_is_asked_again_on_its_day(line: Line) -> None:
     assert told(line, LEEDS) == []
 
 
+async def next_day(line: Line) -> None:
+    line.harness.on(line.harness.settings.as_of + timedelta(days=1))  # type: ignore[operator]
+    line.notifier.later(days=1)
+
+
+async def test_a_yes_on_each_day_asks_a_later_once_more_and_not_each_day(line: Line) -> None:
+    await say(line, LEEDS, "yes")
+    await say(line, BRADFORD, "later", remind_on=line.harness.settings.as_of + timedelta(days=2))  # type: ignore[operator]
+    for _ in range(5):
+        await next_day(line)
+        await say(line, LEEDS, "yes")
+    assert len(told(line, BRADFORD)) == 2
+
+
+async def test_a_yes_on_each_day_tells_of_the_introduction_once(line: Line) -> None:
+    await say(line, LEEDS, "yes")
+    await say(line, BRADFORD, "yes")
+    for _ in range(2):
+        await next_day(line)
+        await say(line, LEEDS, "yes")
+        await say(line, BRADFORD, "yes")
+    assert [len(told(line, authority)) for authority in (LEEDS, BRADFORD)] == [1, 2]
+
+
 async def test_what_is_private_by_then_opens_to_nobody(line: Line) -> None:
     await say(line, LEEDS, "yes")
     values = pair_fields(BRADFORD, LEEDS, next(line.harness.numbers))

@@ -29,6 +29,7 @@ from services.store.authority_keys import AuthorityKey
 from tests.support.coalitions import (
     AS_OF,
     BRADFORD,
+    CALDERDALE,
     KIRKLEES,
     LEEDS,
     CoalitionsHarness,
@@ -156,6 +157,14 @@ async def test_two_that_will_be_one_authority_are_no_group(database_url: str) ->
         ((_, sentence),) = await harness.refusals()
         assert sentence.startswith("both will be one authority")
         assert await harness.coalitions() == []
+
+
+async def test_an_office_learns_nothing_of_a_coalition_without_its_members(harness: CoalitionsHarness) -> None:
+    await register_party(harness.sessions, since(AS_OF, CALDERDALE), HUB)
+    await convene(harness, plan_id(CALDERDALE), f"{CALDERDALE}:2", party=HUB)
+    ((reason, sentence),) = await harness.refusals()
+    assert reason == DeadLetterReason.UNKNOWN_SUBJECT
+    assert sentence == f"plan {plan_id(CALDERDALE)} is in no coalition {(await harness.only()).coalition_id}"
 
 
 async def test_an_office_convenes_no_pair_with_a_stranger_in_it(harness: CoalitionsHarness) -> None:

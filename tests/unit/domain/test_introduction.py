@@ -34,6 +34,8 @@ def test_both_must_say_yes_within_six_months(one: Consent, other: Consent, agree
 
 
 IN_A_WEEK = TODAY + timedelta(days=7)
+YESTERDAY = TODAY - timedelta(days=1)
+LONG_AGO = TODAY - timedelta(days=HALF_A_YEAR + 1)
 
 
 @pytest.mark.parametrize(
@@ -44,8 +46,13 @@ IN_A_WEEK = TODAY + timedelta(days=7)
         (side(YES), side(asked_on=TODAY - timedelta(days=HALF_A_YEAR + 1)), TODAY),
         (side(YES), side(NO, HALF_A_YEAR), None),
         (side(YES), side(NO, HALF_A_YEAR + 1), TODAY),
+        (side(YES), side(NO, HALF_A_YEAR + 2, asked_on=YESTERDAY), None),
         (side(YES), side(LATER, ask_again_on=IN_A_WEEK), IN_A_WEEK),
         (side(YES), side(LATER, 30, ask_again_on=TODAY - timedelta(days=1)), TODAY),
+        (side(YES), side(LATER, 30, ask_again_on=YESTERDAY, asked_on=TODAY - timedelta(days=30)), TODAY),
+        (side(YES), side(LATER, 30, ask_again_on=YESTERDAY, asked_on=YESTERDAY), None),
+        (side(YES), side(LATER, 5, ask_again_on=IN_A_WEEK, asked_on=IN_A_WEEK), None),
+        (side(YES), side(LATER, 300, ask_again_on=LONG_AGO, asked_on=LONG_AGO), TODAY),
         (side(YES), side(YES), None),
         (side(YES, HALF_A_YEAR + 1), side(), None),
         (side(NO), side(), None),
