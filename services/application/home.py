@@ -110,18 +110,20 @@ async def load_home(session: AsyncSession, authority: str, at: datetime, today: 
 
 
 async def own_plans(session: AsyncSession, authority: str, today: date) -> list[OwnPlan]:
-    """The authority's active plans, earliest tender first."""
-    query = select(PlanRecord).where(col(PlanRecord.authority) == authority, col(PlanRecord.status) == Status.ACTIVE)
-    rows = [row for row in (await session.execute(query.limit(LIMIT))).scalars() if row.state]
+    """The authority's active plans, earliest tender first; at most `LIMIT`."""
+    state = col(PlanRecord.state)
+    query = (
+        select(PlanRecord)
+        .where(col(PlanRecord.authority) == authority, col(PlanRecord.status) == Status.ACTIVE, state.is_not(None))
+        .order_by(state["tender_window"]["earliest"].as_string(), col(PlanRecord.plan_id))
+    )
+    rows = (await session.execute(query.limit(LIMIT))).scalars().all()
     partners = await opportunities.active_for_plan(session, [row.plan_id for row in rows])
     counts = {
         plan_id: sum(not waits_for_person(other.partition(":")[0], today) for other in others)
         for plan_id, others in partners.items()
     }
-    return sorted(
-        (_plan(row, counts.get(row.plan_id, 0)) for row in rows),
-        key=lambda plan: (plan.facts.tender_window.earliest, plan.plan_id),
-    )
+    return [_plan(row, counts.get(row.plan_id, 0)) for row in rows]
 
 
 async def load_plan(
@@ -131,8 +133,9 @@ async def load_plan(
     row = (await plans.by_id(session, [plan_id])).get(plan_id)
     if row is None or row.authority != authority or not row.state:
         return None
-    found = await opportunities.find(session, authority=authority, band=None, status="active", limit=LIMIT)
-    mine = [one for one in found if plan_id in (one.plan_a, one.plan_b)]
+    mine = await opportunities.find(
+        session, authority=authority, plan_id=plan_id, band=None, status="active", limit=LIMIT
+    )
     stored = await plans.by_id(session, {one for pair in mine for one in (pair.plan_a, pair.plan_b)})
     agreed = await introductions.agreed(session, [one.opportunity_id for one in mine])
     states = {key: plan.state for key, plan in stored.items()}

@@ -6,7 +6,7 @@ The pages never reveal who takes part: an unknown council gets the same pages, a
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
@@ -16,8 +16,8 @@ from services.domain.audit import Act, AuditAction, Channel
 from services.domain.mailbox_codes import CODE_LIFETIME, MAX_CODES_AN_HOUR, MAX_TRIES, code_hash, is_code, new_code
 from services.domain.parties import PartyKind
 from services.platform.clock import day_of
-from services.store import audit_log, audit_names, mailbox_changes, parties, web_sessions
-from services.store.addressees import addressee
+from services.store import audit_log, audit_names, authorities, mailbox_changes, parties, web_sessions
+from services.store.addressees import addressee, written_to
 from services.store.authorities import Authority
 from services.store.web_sessions import SignInCode, WebSession
 
@@ -49,7 +49,7 @@ async def begin(session: AsyncSession, keys: Sequence[str], authority: str | Non
     await web_sessions.prune(session, at, _HOUR)
     await mailbox_changes.prune(session, at, _HOUR)
     ticket, code = secrets.token_urlsafe(32), new_code()
-    row = await addressee(session, authority, day_of(at)) if authority else None
+    row = await _account(session, authority, day_of(at)) if authority else None
     mailbox = row.mailbox if row is not None and row.takes_part(day_of(at)) else None
     if row is None or await web_sessions.codes_since(session, row.authority, at - _HOUR) >= MAX_CODES_AN_HOUR:
         mailbox = None
@@ -112,6 +112,12 @@ async def sign_out(session: AsyncSession, token: str, at: datetime) -> None:
     await web_sessions.revoke(session, _hash(token))
     if row is not None:
         await _record(session, AuditAction.SIGNED_OUT, row.authority, row.actor)
+
+
+async def _account(session: AsyncSession, authority: str, day: date) -> Authority | None:
+    """Who signs in for an authority; the successor as itself where the register has no such authority."""
+    is_registered = authority in await authorities.by_codes(session, [authority])
+    return await addressee(session, authority if is_registered else written_to(authority, day), day)
 
 
 async def _taking_part(

@@ -250,12 +250,20 @@ async def top_by_score(session: AsyncSession, limit: int) -> Sequence[Opportunit
 
 
 async def find(
-    session: AsyncSession, *, authority: str | None, band: str | None, status: str, limit: int
+    session: AsyncSession,
+    *,
+    authority: str | None,
+    band: str | None,
+    status: str,
+    limit: int,
+    plan_id: str | None = None,
 ) -> Sequence[Opportunity]:
-    """Return opportunities of one status by band, then score; optionally of one authority or band."""
+    """Return opportunities of one status by band, then score; optionally of one authority, plan or band."""
     wanted = [Opportunity.status == status]
     if authority is not None:
         wanted.append(or_(Opportunity.authority_a == authority, Opportunity.authority_b == authority))
+    if plan_id is not None:
+        wanted.append(or_(Opportunity.plan_a == plan_id, Opportunity.plan_b == plan_id))
     if band is not None:
         wanted.append(Opportunity.band == band)
     # Sort by the score that may be shown. It is null if either authority does not share openly.

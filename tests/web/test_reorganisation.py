@@ -1,10 +1,11 @@
 """Links and codes of a dissolved council: its old mailbox opens nothing from the day on, its successor's does."""
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime, time
 
 import pytest
 
+from services.application import sign_in
 from services.application.home import own_plans
 from services.domain.ids import opportunity_id
 from services.domain.links import LinkMaker
@@ -70,7 +71,7 @@ async def test_the_successor_stops_the_emails_of_the_council_that_has_ceased(
         assert {mail["To"] for mail in receipts} == {f"ict@{EAST.lower()}.example"}
         (again,) = {found for mail in receipts for found in re.findall(rf"{BASE}(/s/\S+)", mail.get_content())}
         assert (await client.get(again)).status_code == 200
-    assert "You get the weekly digest, and no emails at once." in page
+    assert "You get the weekly digest, and no emails about matches at once." in page
     assert "Nobody asks you whether your plans are still true." in page
     async with sessions() as session:
         read = await addressee(session, ELMBRIDGE, VESTING)
@@ -79,6 +80,23 @@ async def test_the_successor_stops_the_emails_of_the_council_that_has_ceased(
     assert (read.immediate, read.digest, read.confirmations) == (False, True, False)
     predecessors = {ELMBRIDGE: True} if registered else {}
     assert {code: row.immediate for code, row in rows.items()} == predecessors | {EAST: False}
+
+
+@pytest.mark.parametrize("registered", [True, False])
+async def test_the_successor_signs_in_by_the_name_of_the_council_that_has_ceased(
+    web: WebHarness, registered: bool
+) -> None:
+    at, person = datetime.combine(VESTING, time(12), UTC), ("Ann Other", "Category manager")
+    async with transaction(web.processes.sessions) as session:
+        for code in (ELMBRIDGE, EAST) if registered else (EAST,):
+            await save(session, AuthorityUpdate(code, {"mailbox": f"ict@{code.lower()}.example"}))
+        begun = await sign_in.begin(session, [SECRET], ELMBRIDGE, at)
+        assert begun.mailbox == f"ict@{EAST.lower()}.example"
+        token = await sign_in.finish(session, [SECRET], begun.ticket, begun.code, person, at)
+        assert token is not None
+        found = await sign_in.find(session, token, at)
+    assert found is not None
+    assert found.authority == (ELMBRIDGE if registered else EAST)
 
 
 async def test_from_the_day_every_page_shows_the_successor_and_what_waits(web: WebHarness) -> None:

@@ -5,9 +5,9 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
@@ -23,6 +23,11 @@ _SEPARATOR_LINE = re.compile(r'\A"?sep=(.)"?\r?\n', re.IGNORECASE)
 _XLSX_MEMBER: Final = "xl/workbook.xml"
 MAX_EXPANDED_BYTES: Final = 8 * MAX_FILE_BYTES
 """The maximum decompressed size of the parts of an xlsx file."""
+MAX_ROWS: Final = 1_048_576
+"""The rows of a sheet in Excel. A file may state any number, and each missing row takes time."""
+MAX_COLUMNS: Final = 500
+MAX_CELLS: Final = 20_000_000
+"""The cells of a sheet, with the empty ones before a row's last cell: a few bytes can place it at column 16,384."""
 
 
 def tables(content: bytes) -> Iterator[Rows]:
@@ -96,10 +101,28 @@ def _sheets(content: bytes) -> Iterator[Rows]:
         workbook = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
     except (InvalidFileException, KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise RefusedError("", f"is no workbook that can be read ({type(error).__name__}); save it as CSV") from None
-    for sheet in workbook.worksheets:
-        yield (
-            (number, [_text(value) for value in row]) for number, row in enumerate(sheet.iter_rows(values_only=True), 1)
-        )
+    yield from map(_sheet_rows, workbook.worksheets)
+
+
+def _sheet_rows(sheet: Any) -> Rows:
+    """Yield the rows of a sheet that hold a value."""
+    # The library would fill every row up to the stated size, which may be a million rows of 16,384 columns.
+    sheet.reset_dimensions()
+    cells = 0
+    for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
+        cells += len(row)
+        if number > MAX_ROWS or cells > MAX_CELLS:
+            raise RefusedError("", f"has more than {MAX_ROWS:,} rows or {MAX_CELLS:,} cells; save the table as CSV")
+        if _is_empty(row):
+            continue
+        if not _is_empty(row[MAX_COLUMNS:]):
+            raise RefusedError("", f"has a value to the right of column {MAX_COLUMNS} in row {number}; delete it")
+        yield number, [_text(value) for value in row[:MAX_COLUMNS]]
+
+
+def _is_empty(row: Sequence[object]) -> bool:
+    # A million rows are counted, so this does not look at each value in Python.
+    return row.count(None) == len(row)
 
 
 def _text(value: object) -> str:

@@ -238,6 +238,42 @@ def test_a_zip_of_one_file_and_a_workbook(tmp_path: Path) -> None:
     assert plan.contract.start == date(2028, 4, 1)
 
 
+def _sheet(last_row: int, last_column: int, value: str | None) -> bytes:
+    """A register of one contract, and a cell far away: with a value, or only formatted."""
+    workbook, saved = Workbook(), io.BytesIO()
+    workbook.active.append(["Contract Reference", "Contract Title", "End Date", "Contract Value"])
+    workbook.active.append([456.0, "Homes", datetime(2028, 3, 31), 1_000_000])  # noqa: DTZ001
+    cell = workbook.active.cell(last_row, last_column)
+    cell.value, cell.number_format = value, "0.00"
+    workbook.save(saved)
+    return saved.getvalue()
+
+
+@pytest.mark.parametrize("at", [(1_048_576, 16_384), (2, 16_384)])
+def test_a_formatted_cell_far_away_takes_no_time_and_changes_nothing(tmp_path: Path, at: tuple[int, int]) -> None:
+    (plan,) = accepted(reads_of(tmp_path, _sheet(*at, None), "register.xlsx"))
+    assert plan.plan_id == "E06000038:456"
+
+
+def test_a_value_far_to_the_right_is_refused(tmp_path: Path) -> None:
+    refusals = rejected(reads_of(tmp_path, _sheet(1_048_576, 16_384, "here"), "register.xlsx"))
+    assert "has a value to the right of column 500 in row 1048576; delete it" in refusals[-1].reason
+
+
+@pytest.mark.parametrize("stated", ["row", "cells"])
+def test_a_sheet_that_states_more_than_a_spreadsheet_holds_is_refused(tmp_path: Path, stated: str) -> None:
+    far = '<row r="999999999999"><c r="A1"/></row>' if stated == "row" else '<row><c r="XFD1"/></row>' * 2_000
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(_sheet(3, 1, None))) as before, zipfile.ZipFile(changed, "w") as after:
+        for part in before.infolist():
+            content = before.read(part)
+            if part.filename == "xl/worksheets/sheet1.xml":
+                content = content.replace(b"</sheetData>", far.encode() + b"</sheetData>")
+            after.writestr(part, content)
+    refusals = rejected(reads_of(tmp_path, changed.getvalue(), "register.xlsx"))
+    assert "has more than 1,048,576 rows or 20,000,000 cells; save the table as CSV" in refusals[-1].reason
+
+
 @pytest.mark.parametrize("content", [b"\x1f\x8b broken", b"PK\x03\x04 broken"], ids=["gzip", "zip"])
 def test_a_packed_file_that_is_broken_is_refused_in_a_sentence(tmp_path: Path, content: bytes) -> None:
     (refusal,) = rejected(reads_of(tmp_path, content))
