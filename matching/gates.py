@@ -62,7 +62,7 @@ def _too_broad(a: Features, policy: Policy) -> bool:
     """
     limits = policy.specification
     divisions = {code[:2] for code in a.cpv_codes}
-    return len(a.title_terms) > limits.most_title_words or len(divisions) > limits.most_divisions
+    return len(a.title_terms) > limits.max_title_words or len(divisions) > limits.max_cpv_divisions
 
 
 def market_gates(a: Features, b: Features) -> list[Gate]:

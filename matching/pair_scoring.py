@@ -79,7 +79,7 @@ def similarity_of(first: Features, second: Features, policy: Policy) -> Similari
 def _band_of(spec: float, policy: Policy) -> Band:
     """The band of a specification with every other component at 1."""
     whole = score_of(spec, 1.0, 1.0, 1.0, policy)
-    return Band.NONE if spec < policy.specification.weak else policy.bands.of(whole)
+    return Band.NONE if spec < policy.specification.min_specification else policy.bands.of(whole)
 
 
 def score_pair(
@@ -199,8 +199,8 @@ def _timing_gates(a: Features, b: Features, meeting: WindowOverlap, before: Lead
 
 def _similarity_gates(spec: float, near: float, locality: float, policy: Policy) -> list[Gate]:
     found = []
-    if spec < policy.specification.weak:
+    if spec < policy.specification.min_specification:
         found.append(Gate(GateCode.WEAK_SPECIFICATION, "The requirements have too little in common."))
-    if locality >= policy.region.local_from and near < policy.region.adjacent:
+    if locality >= policy.region.local_threshold and near < policy.region.adjacent:
         found.append(Gate(GateCode.LOCAL_DISTANCE, "This is bought locally, and the two are no neighbours."))
     return found

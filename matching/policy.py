@@ -60,9 +60,9 @@ class SpecificationRules:
     body_share: float = _within(0, 10)
     code_trust: float = _within(1, 1e6)
     division_trust: float = _within(1, 1e6)
-    weak: float = _within(0, 1)
-    most_title_words: int = _within(1, 500, 25)
-    most_divisions: int = _within(1, 50, 12)
+    min_specification: float = _within(0, 1)
+    max_title_words: int = _within(1, 500, 25)
+    max_cpv_divisions: int = _within(1, 50, 12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class RegionRules:
     adjacent: float = _within(0, 1)
     nation: float = _within(0, 1)
     uk: float = _within(0, 1)
-    local_from: float = _within(0, 1)
+    local_threshold: float = _within(0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,8 @@ class ValueRules:
     """Rules for the plans' values, in pounds sterling."""
 
     floor: float = _within(0, 1e12)
-    low: float = _within(0, 1)
-    full: float = _within(1, 1e13)
+    at_floor: float = _within(0, 1)
+    full_at: float = _within(1, 1e13)
     unknown: float = _within(0, 1)
     disparity: float = _within(0, 1)
     token: float = _within(0, 1e6, 100.0)

@@ -32,7 +32,7 @@ def candidates(query: Features, corpus: Corpus, as_of: date, policy: Policy) -> 
         return np.zeros(0, dtype=np.int64)
     rows, score, spec = _score_bounds(query, corpus, as_of, policy)
     keep = (score >= policy.bands.feed - BOUND_TOLERANCE_POINTS) & (
-        spec >= policy.specification.weak - BOUND_TOLERANCE_SIMILARITY
+        spec >= policy.specification.min_specification - BOUND_TOLERANCE_SIMILARITY
     )
     return np.asarray(rows[keep])
 
@@ -88,7 +88,7 @@ def _ungated_rows(
         & (c["latest"] >= today)
         & (s.latest >= today)
         & (timing.prepare_by(end, preparation) >= today)
-        & ~((locality >= policy.region.local_from) & (near < policy.region.adjacent))
+        & ~((locality >= policy.region.local_threshold) & (near < policy.region.adjacent))
     )
     related = [number for code in query.related_authorities if (number := corpus.authorities.known(code)) is not None]
     is_open &= ~np.isin(c["authority"], related)

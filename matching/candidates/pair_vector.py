@@ -126,7 +126,7 @@ def join_constraints(f: Features, policy: Policy) -> JoinConstraints:
         latest=f.span.latest,
         flexible=f.span.flexible,
         preparation_days=f.category.preparation_days,
-        local=f.category.locality >= policy.region.local_from,
+        local=f.category.locality >= policy.region.local_threshold,
         areas=tuple(sorted({code[:3] for code in f.delivery_area.codes if len(code) >= 3})),
         council=f.delivery_area.authority or "",
     )
@@ -153,7 +153,9 @@ def min_inner_product(policy: Policy) -> float:
     """Return the inner product below which no opportunity is expected: the logit needed if all else were perfect, less
     the parts outside the vectors and the largest loss through folding."""
     exponent = policy.exponents.specification
-    share = max((policy.bands.feed / 100.0) ** (1.0 / exponent) if exponent else 0.0, policy.specification.weak)
+    share = max(
+        (policy.bands.feed / 100.0) ** (1.0 / exponent) if exponent else 0.0, policy.specification.min_specification
+    )
     return math.log(share / (1.0 - share)) - _outside_vector(policy) + _STEADY**2 - _FOLDING
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from services.web.api.openapi import KEPT, written
+from services.web.api.openapi import KEPT, render_openapi
 
 
 def openapi(
@@ -12,6 +12,6 @@ def openapi(
 ) -> None:
     """Print the OpenAPI document of the read interface, as JSON."""
     if write:
-        KEPT.write_text(written(), "utf-8")
+        KEPT.write_text(render_openapi(), "utf-8")
         return
-    typer.echo(written(), nl=False)
+    typer.echo(render_openapi(), nl=False)

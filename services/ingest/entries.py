@@ -76,7 +76,7 @@ class Skipped:
     plan_id: str | None = None
 
 
-Read = Accepted | Rejected | Unchanged | Skipped
+Entry = Accepted | Rejected | Unchanged | Skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def require_owner(payload: PlanPayload, options: Options) -> PlanPayload:
     return payload
 
 
-def check_limits(read: Read, at: datetime) -> Read:
+def check_limits(read: Entry, at: datetime) -> Entry:
     """Return the entry, or a rejection if it exceeds a limit of the matcher."""
     if not isinstance(read, Accepted) or (excess := find_excess(read.payload, at)) is None:
         return read

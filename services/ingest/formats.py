@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
-from services.ingest.entries import Accepted, Options, Read, Rejected, Unchanged
+from services.ingest.entries import Accepted, Entry, Options, Rejected, Unchanged
 from services.ingest.event_publisher import publication_hash
 from services.ingest.jsonl import open_lines, read_jsonl
 from services.ingest.ocds.reader import read_ocds
@@ -46,7 +46,7 @@ def detect_format(file: Path, named: Format | None) -> Format:
     raise FormatError(f"{file.name} could be anything; say --format jsonl, ocds or csv")
 
 
-def read(file: Path, kind: Format, options: Options, mapping: RegisterMapping = BUILT_IN) -> Iterator[Read]:
+def read(file: Path, kind: Format, options: Options, mapping: RegisterMapping = BUILT_IN) -> Iterator[Entry]:
     """Read every entry of the file in order; `mapping` maps the columns of a register."""
     match kind:
         case "jsonl":
@@ -79,7 +79,7 @@ def _by_content(file: Path) -> Format | None:
     return "ocds" if first.startswith(b"[") or b'"ocid"' in first or not first.endswith(b"}") else "jsonl"
 
 
-def deduplicate(reads: Iterable[Read]) -> Iterator[Read]:
+def deduplicate(reads: Iterable[Entry]) -> Iterator[Entry]:
     """Drop repeated entries: an equal entry with the same plan and revision is left out, a different one is rejected.
     Otherwise chance would decide which of them wins."""
     # Digests instead of ids and contents save memory: a file may have hundreds of thousands of entries.

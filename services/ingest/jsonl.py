@@ -15,8 +15,8 @@ from events.redaction import redact
 from services.ingest.entries import (
     GZIP_MAGIC,
     Accepted,
+    Entry,
     Options,
-    Read,
     RefusedError,
     Rejected,
     require_owner,
@@ -27,7 +27,7 @@ MAX_LINE_BYTES: Final = MAX_VALUE_BYTES
 _BOM = b"\xef\xbb\xbf"
 
 
-def read_jsonl(file: Path, options: Options) -> Iterator[Read]:
+def read_jsonl(file: Path, options: Options) -> Iterator[Entry]:
     """Read plan payloads line by line, in constant memory; blank lines are skipped.
 
     `type` in a line names its event (published, updated, withdrawn, awarded, or the full CloudEvents type); without it,
@@ -65,7 +65,7 @@ def numbered_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | int]]:
             yield number, line
 
 
-def _read(file: str, where: str, line: bytes | int, options: Options) -> Read:
+def _read(file: str, where: str, line: bytes | int, options: Options) -> Entry:
     try:
         if isinstance(line, int):
             raise RefusedError("", f"has {line} bytes; the limit for a plan is {MAX_LINE_BYTES}")

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from events.fields import MAX_REVISION, PlanId, Revision
 from events.plans import PlanAwarded, PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
-from services.ingest.entries import Accepted, Read, Rejected, Unchanged
+from services.ingest.entries import Accepted, Entry, Rejected, Unchanged
 from services.platform.files import write_atomically
 
 
@@ -21,7 +21,7 @@ class StateError(Exception):
     """The state file can't be used: a sentence with the remedy."""
 
 
-class Entry(BaseModel):
+class LastPublication(BaseModel):
     """The last published state of one plan: its revision, a hash of its other content, and whether it was withdrawn."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,14 +37,16 @@ class State(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     version: Literal[1] = 1
-    plans: dict[PlanId, Entry] = {}
+    plans: dict[PlanId, LastPublication] = {}
 
     def note(self, payload: PlanPayload) -> None:
         """Record that this payload has been published."""
         over = isinstance(payload, PlanWithdrawn | PlanAwarded)
         known = self.plans.get(payload.plan_id)
         if known is None or payload.revision >= known.revision:
-            self.plans[payload.plan_id] = Entry(revision=payload.revision, content=_content(payload), withdrawn=over)
+            self.plans[payload.plan_id] = LastPublication(
+                revision=payload.revision, content=_content(payload), withdrawn=over
+            )
 
 
 def default_state_path(file: Path) -> Path:
@@ -81,7 +83,7 @@ def save(state: State, file: Path) -> None:
         raise StateError(f"{file} can't be written: {error.strerror}. What was published stays published") from None
 
 
-def assign_revision(read: Read, state: State, now_ms: int) -> Read:
+def assign_revision(read: Entry, state: State, now_ms: int) -> Entry:
     """Compare the entry with its last published state: return it as unchanged, or with the next revision.
 
     If the source has no revisions, the current time in milliseconds serves: it rises even if the state is lost.
@@ -98,7 +100,7 @@ def assign_revision(read: Read, state: State, now_ms: int) -> Read:
     return read
 
 
-def _outdated(payload: PlanPayload, known: Entry) -> str:
+def _outdated(payload: PlanPayload, known: LastPublication) -> str:
     if known.withdrawn:
         return f"the plan was withdrawn with revision {known.revision}; publish it again with a higher one"
     if payload.revision == known.revision:
@@ -125,19 +127,19 @@ def count_published(state: State) -> int:
     return sum(not entry.withdrawn for entry in state.plans.values())
 
 
-def _same(known: Entry, read: Accepted) -> bool:
+def _same(known: LastPublication, read: Accepted) -> bool:
     over = isinstance(read.payload, PlanWithdrawn | PlanAwarded)
     return known.withdrawn == over and (not read.numbered or known.revision == read.payload.revision)
 
 
-def _numbered(payload: PlanPayload, known: Entry | None, now_ms: int) -> PlanPayload:
+def _numbered(payload: PlanPayload, known: LastPublication | None, now_ms: int) -> PlanPayload:
     revision = max(_next(known), now_ms) if known else now_ms
     if known and isinstance(payload, PlanPublished):
         return PlanUpdated.model_validate(payload.model_dump() | {"revision": revision})
     return payload.model_copy(update={"revision": revision})
 
 
-def _next(known: Entry) -> int:
+def _next(known: LastPublication) -> int:
     return min(known.revision + 1, MAX_REVISION)
 
 

@@ -11,7 +11,7 @@ from events.fields import canonical_authority
 from events.jwk import SigningKey
 from events.plans import PlanPayload, PlanWithdrawn
 from services.ingest import formats, publication_state
-from services.ingest.entries import Accepted, Options, Read, Skipped, check_limits
+from services.ingest.entries import Accepted, Entry, Options, Skipped, check_limits
 from services.ingest.event_publisher import own_topic, publish_events, shared_topic
 from services.ingest.register.column_mapping import BUILT_IN, MappingError, RegisterMapping, load_mapping
 from services.ingest.report import GONE, Report
@@ -53,7 +53,7 @@ def publish(
     options: PublishOptions | None = None,
     *,
     settings: Settings | None = None,
-    on_entry: Callable[[Read], None] | None = None,
+    on_entry: Callable[[Entry], None] | None = None,
     on_published: Callable[[PlanPayload], None] | None = None,
 ) -> Report:
     """Publish the plans of a file to Kafka, and report the outcome of each entry.
@@ -82,7 +82,7 @@ class _Run:
         file: Path,
         options: PublishOptions,
         settings: Settings,
-        on_entry: Callable[[Read], None] | None,
+        on_entry: Callable[[Entry], None] | None,
         on_published: Callable[[PlanPayload], None] | None,
     ) -> None:
         self.options, self.settings = options, settings
@@ -112,7 +112,7 @@ class _Run:
             self._save()
         return self.report
 
-    def _entries(self) -> Iterator[Read]:
+    def _entries(self) -> Iterator[Entry]:
         """Compare the file's entries with the state before this run. Acknowledgements during the run must not change
         the result."""
         authority = canonical_authority(self.options.authority) if self.options.authority else None
@@ -126,7 +126,7 @@ class _Run:
             entries = iter(with_withdrawals(list(entries), before, sure=self.options.sure))
         return (check_limits(entry, clock.now()) for entry in entries)
 
-    def _payloads(self, entries: Iterable[Read]) -> Iterator[PlanPayload]:
+    def _payloads(self, entries: Iterable[Entry]) -> Iterator[PlanPayload]:
         """Yield the entries to publish, and report every entry as it is read."""
         for entry in entries:
             self.report.add(entry)
@@ -155,7 +155,7 @@ class _Run:
                 raise UsageError(str(error)) from None
 
 
-def with_withdrawals(entries: list[Read], known: publication_state.State, *, sure: bool) -> list[Read]:
+def with_withdrawals(entries: list[Entry], known: publication_state.State, *, sure: bool) -> list[Entry]:
     """Yield the entries, then withdrawals of missing plans. Raises UsageError if the withdrawals look wrong."""
     present = {identity for entry in entries if (identity := _identity(entry))}
     gone = publication_state.missing_plans(known, present)
@@ -181,7 +181,7 @@ def now_ms(settings: Settings) -> int:
     return int(clock.now().timestamp() * 1000)
 
 
-def _identity(entry: Read) -> str | None:
+def _identity(entry: Entry) -> str | None:
     return entry.payload.plan_id if isinstance(entry, Accepted) else entry.plan_id
 
 

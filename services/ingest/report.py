@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from events.plans import PlanAwarded, PlanState, PlanUpdated, PlanWithdrawn
-from services.ingest.entries import Accepted, Read, Rejected, Skipped, Unchanged
+from services.ingest.entries import Accepted, Entry, Rejected, Skipped, Unchanged
 
 EXAMPLES: Final = 3
 MAX_ENTRIES: Final = 5_000
@@ -100,7 +100,7 @@ class Report:
     rejected: Findings = field(default_factory=dict)
     entries: list[EntryOutcome] = field(default_factory=list)
 
-    def add(self, entry: Read) -> None:
+    def add(self, entry: Entry) -> None:
         """Add one entry."""
         self.read += entry.where != GONE
         match entry:
@@ -174,7 +174,7 @@ def _find(findings: Findings, kind: str) -> Finding:
     return findings.setdefault(kind, Finding(kind))
 
 
-def _outcome(entry: Read) -> EntryOutcome:
+def _outcome(entry: Entry) -> EntryOutcome:
     match entry:
         case Accepted(payload=payload):
             window = payload.tender_window if isinstance(payload, PlanState) else None

@@ -5,11 +5,11 @@ import json
 from typer.testing import CliRunner
 
 from services.cli import application
-from services.web.api.openapi import KEPT, document, written
+from services.web.api.openapi import KEPT, document, render_openapi
 
 
 def test_the_kept_document_is_what_the_routes_say() -> None:
-    assert KEPT.read_text("utf-8") == written(), "run `jointly openapi --write`"
+    assert KEPT.read_text("utf-8") == render_openapi(), "run `jointly openapi --write`"
     printed = CliRunner().invoke(application("openapi"), ["openapi"])
     assert json.loads(printed.stdout) == document()
 

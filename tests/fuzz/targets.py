@@ -20,7 +20,7 @@ from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.plans import PLAN_PAYLOADS, PlanState
 from events.signing import SignatureError, extract_signature, sign, signed_attributes, verify
 from events.topics import PLANS
-from services.ingest.entries import Accepted, Options, Read
+from services.ingest.entries import Accepted, Entry, Options
 from services.ingest.ocds.reader import read_ocds
 from services.ingest.register.column_mapping import BUILT_IN
 from services.ingest.register.reader import read_register
@@ -109,7 +109,7 @@ def register(data: bytes) -> None:
     _entries(data, ".csv", lambda file: read_register(file, HARROW, BUILT_IN))
 
 
-def _entries(data: bytes, suffix: str, read: Callable[[Path], Iterator[Read]]) -> None:
+def _entries(data: bytes, suffix: str, read: Callable[[Path], Iterator[Entry]]) -> None:
     with tempfile.NamedTemporaryFile(suffix=suffix, dir=_memory()) as file:
         file.write(data)
         file.flush()

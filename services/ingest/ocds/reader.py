@@ -7,13 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from services.ingest.buyers import Learned, buyers_of, learn_identifiers
-from services.ingest.entries import Options, Read, RefusedError, Rejected, read_limited
+from services.ingest.entries import Entry, Options, RefusedError, Rejected, read_limited
 from services.ingest.loose_json import Object, as_object, as_objects, as_text
 from services.ingest.ocds.process import Found, ReleaseState, merge_record, release_states
 from services.ingest.ocds.release import read_state
 
 
-def read_ocds(file: Path, options: Options) -> Iterator[Read]:
+def read_ocds(file: Path, options: Options) -> Iterator[Entry]:
     """Read every release of the file, merged with the earlier releases of its process in the file. Of a record, read
     its compiled release, or merge its releases."""
     try:
@@ -30,7 +30,7 @@ def find_releases(file: Path) -> list[Found]:
     return list(_releases(_parsed(read_limited(file))))
 
 
-def read_releases(file: str, found: Sequence[Found], options: Options) -> Iterator[Read]:
+def read_releases(file: str, found: Sequence[Found], options: Options) -> Iterator[Entry]:
     """Convert releases from a file or a feed to events, each process in the order of its releases."""
     learned, only_stranger = buyers_in(found)
     for state in release_states(found):

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from events.plans import PlanAwarded, PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
 from services.ingest.buyers import Buyer, Learned, authority_of, buyers_of
-from services.ingest.entries import Accepted, Options, Read, RefusedError, Rejected, Skipped, build_payload, plan_id
+from services.ingest.entries import Accepted, Entry, Options, RefusedError, Rejected, Skipped, build_payload, plan_id
 from services.ingest.loose_json import Object, as_object, as_objects, as_text
 from services.ingest.ocds import fields as ocds_fields
 from services.ingest.ocds.notices import Phase, awarded_on, ended_by, phase_of
@@ -20,7 +20,7 @@ NO_PURCHASE: Final = {
 
 def read_state(
     file: str, state: ReleaseState, options: Options, learned: Learned, *, only_stranger: bool
-) -> list[Read]:
+) -> list[Entry]:
     """Convert a state to an event for each of its buyers, or to the reason why there is none. Contact points are never
     read."""
     try:
@@ -29,7 +29,7 @@ def read_state(
         owners, notes = owners_of(state.release, options, learned, only_stranger=only_stranger)
     except RefusedError as refused:
         return [_rejection(file, state, refused)]
-    reads: list[Read] = []
+    reads: list[Entry] = []
     for authority in owners:
         try:
             payload, inferred = _event(state, authority)

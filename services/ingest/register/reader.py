@@ -15,8 +15,8 @@ from matching.reference import authority_names
 from services.ingest.buyers import current_code, identify_name
 from services.ingest.entries import (
     Accepted,
+    Entry,
     Options,
-    Read,
     RefusedError,
     Rejected,
     Skipped,
@@ -34,7 +34,7 @@ from services.ingest.register.incumbent import current_contract
 _CPV: Final = re.compile(r"\b\d{8}(?:-\d)?\b")
 
 
-def read_register(file: Path, options: Options, mapping: RegisterMapping) -> Iterator[Read]:
+def read_register(file: Path, options: Options, mapping: RegisterMapping) -> Iterator[Entry]:
     """Read every row below the headings. Row numbers are the spreadsheet's."""
     try:
         content = read_limited(file)
@@ -67,7 +67,7 @@ class _Reader:
     options: Options
     mapping: RegisterMapping
 
-    def entries(self, shared: Counter[str]) -> Iterator[Read]:
+    def entries(self, shared: Counter[str]) -> Iterator[Entry]:
         waiting: dict[str, list[tuple[str, Row]]] = {}
         for number, cells_of_row in self.table.rows:
             if not any(cell.strip() for cell in cells_of_row):
@@ -83,7 +83,7 @@ class _Reader:
                 if len(rows) == shared[named]:
                     yield from self._joined(waiting.pop(named))
 
-    def _joined(self, rows: list[tuple[str, Row]]) -> Iterator[Read]:
+    def _joined(self, rows: list[tuple[str, Row]]) -> Iterator[Entry]:
         for contract in shared_references.of_one_contract(rows):
             (where, first), others = contract[0], contract[1:]
             if all(row == first for _, row in others):
@@ -95,7 +95,7 @@ class _Reader:
             plan = entry.payload.plan_id if isinstance(entry, Accepted) else entry.plan_id
             yield from (Skipped(self.file, place, shared_references.JOINED, plan) for place, _ in others)
 
-    def _entry(self, where: str, row: Row, notes: Sequence[str] = ()) -> Read:
+    def _entry(self, where: str, row: Row, notes: Sequence[str] = ()) -> Entry:
         """Convert one row to a plan, a refusal, or a skipped entry."""
         identity: str | None = None
         try:

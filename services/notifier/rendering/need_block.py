@@ -145,7 +145,7 @@ def _by_council(
     dated: Sequence[NeedCouncil],
     councils: Sequence[NeedCouncil],
     day: Callable[[CoalitionDates], date],
-    condition: Callable[[Sequence[NeedCouncil]], str] = lambda _: "",
+    only_if: Callable[[Sequence[NeedCouncil]], str] = lambda _: "",
 ) -> str:
     """One day for all, or each day with its councils, and the condition on which it holds."""
     days: dict[date, list[NeedCouncil]] = {}
@@ -157,7 +157,7 @@ def _by_council(
     for when, some in sorted(days.items()):
         names = dict.fromkeys("the group" if one.in_group else label[one.plan_id] for one in some)
         among = f" with {join_words(list(names))}" if len(days) > 1 else ""
-        said.append(f"{format_date(when)}{among}" + (f", {only}" if (only := condition(some)) else ""))
+        said.append(f"{format_date(when)}{among}" + (f", {only}" if (only := only_if(some)) else ""))
     return "; ".join(said)
 
 

@@ -31,7 +31,7 @@ def document() -> dict[str, Any]:
     )
 
 
-def written() -> str:
+def render_openapi() -> str:
     """Render the document as the file holds it."""
     return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
 

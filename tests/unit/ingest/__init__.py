@@ -5,19 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from events.plans import PlanPayload
-from services.ingest.entries import Accepted, Read, Rejected
+from services.ingest.entries import Accepted, Entry, Rejected
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "docs" / "examples"
 SHARED = ROOT.parent / "shared" / "data"
 
 
-def accepted(reads: Iterable[Read]) -> list[Any]:
+def accepted(reads: Iterable[Entry]) -> list[Any]:
     """The payloads that were accepted. Of any kind, so that tests may ask for any field."""
     payloads: list[PlanPayload] = [read.payload for read in reads if isinstance(read, Accepted)]
     return payloads
 
 
-def rejected(reads: Iterable[Read]) -> list[Rejected]:
+def rejected(reads: Iterable[Entry]) -> list[Rejected]:
     """What was rejected."""
     return [read for read in reads if isinstance(read, Rejected)]

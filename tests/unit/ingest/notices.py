@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from services.ingest.entries import Options, Read
+from services.ingest.entries import Entry, Options
 from services.ingest.ocds.reader import read_ocds
 from tests.unit.ingest import accepted, rejected
 
@@ -40,7 +40,7 @@ def planned(**tender: Any) -> dict[str, Any]:
     }
 
 
-def reads_of(tmp_path: Path, document: object, options: Options | None = None) -> list[Read]:
+def reads_of(tmp_path: Path, document: object, options: Options | None = None) -> list[Entry]:
     file = tmp_path / "notices.json"
     file.write_bytes(document if isinstance(document, bytes) else json.dumps(document).encode())
     return list(read_ocds(file, options or Options()))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.ingest.entries import Accepted, Read, Skipped
+from services.ingest.entries import Accepted, Entry, Skipped
 from services.ingest.register.incumbent import product_name, suppliers
 from tests.unit.ingest import accepted, rejected
 from tests.unit.ingest.test_register_kinds import reads_of
@@ -67,7 +67,7 @@ def test_contacts_of_a_supplier_are_left_out() -> None:
     )
 
 
-def joined(reads: list[Read]) -> list[str]:
+def joined(reads: list[Entry]) -> list[str]:
     return [read.where for read in reads if isinstance(read, Skipped)]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from events.plans import PlanAwarded, PlanPublished, PlanUpdated, PlanWithdrawn
 from services.ingest import formats
-from services.ingest.entries import Options, Read, Unchanged
+from services.ingest.entries import Entry, Options, Unchanged
 from services.ingest.event_publisher import plan_event
 from services.ingest.jsonl import MAX_LINE_BYTES, read_jsonl
 from tests.unit.ingest import SHARED, accepted, rejected
@@ -25,7 +25,7 @@ PLAN: dict[str, Any] = {
 GOOD = json.dumps(PLAN | {"plan_id": "E09000015:GOOD"}).encode()
 
 
-def _reads(tmp_path: Path, content: bytes, options: Options | None = None) -> list[Read]:
+def _reads(tmp_path: Path, content: bytes, options: Options | None = None) -> list[Entry]:
     file = tmp_path / "plans.jsonl"
     file.write_bytes(content)
     return list(formats.deduplicate(read_jsonl(file, options or Options())))

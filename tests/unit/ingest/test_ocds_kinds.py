@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from events.plans import PlanAwarded, PlanUpdated, PlanWithdrawn
-from services.ingest.entries import Accepted, Options, Read, Skipped
+from services.ingest.entries import Accepted, Entry, Options, Skipped
 from tests.unit.ingest import SHARED, accepted, rejected
 from tests.unit.ingest.notices import NOTICE, notice, plan_of, planned, reads_of
 
@@ -31,7 +31,7 @@ def of_trial(tmp_path: Path, name: str) -> list[Any]:
     return accepted(reads)
 
 
-def skipped(reads: list[Read]) -> list[str]:
+def skipped(reads: list[Entry]) -> list[str]:
     return [read.reason for read in reads if isinstance(read, Skipped)]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from events.plans import PlanPayload
 from services.ingest import PublishOptions, Report, UsageError, publish
-from services.ingest.entries import Read
+from services.ingest.entries import Entry
 from services.ingest.register.column_mapping import Columns, RegisterMapping
 from services.ingest.report import MAX_ENTRIES, Outcome
 from services.platform.settings import Settings, SettingsError
@@ -35,7 +35,7 @@ def test_it_says_what_became_of_each_entry(tmp_path: Path) -> None:
 
 
 def test_entries_and_events_are_shown_as_they_come(tmp_path: Path) -> None:
-    entries: list[Read] = []
+    entries: list[Entry] = []
     events: list[PlanPayload] = []
     file = register(tmp_path, "C-1,Payroll,31/03/2029\nC-2,Telephony,soon\n")
     publish(file, DRY, settings=SETTINGS, on_entry=entries.append, on_published=events.append)

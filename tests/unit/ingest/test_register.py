@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.ingest import formats
 from services.ingest.dates import add_months, months_between, register_days
-from services.ingest.entries import Options, Read
+from services.ingest.entries import Entry, Options
 from services.ingest.register.column_mapping import BUILT_IN, MappingError, load_mapping
 from services.ingest.register.reader import read_register
 from tests.unit.ingest import EXAMPLES, accepted, rejected
@@ -18,14 +18,14 @@ HARROW = Options(authority="E09000015")
 HEADINGS = "Reference,Title,Description,End date,Latest end date,Contract value"
 
 
-def _reads(tmp_path: Path, text: str | bytes, options: Options = HARROW, mapping: Path | None = None) -> list[Read]:
+def _reads(tmp_path: Path, text: str | bytes, options: Options = HARROW, mapping: Path | None = None) -> list[Entry]:
     file = tmp_path / "register.csv"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     columns = load_mapping(mapping) if mapping else BUILT_IN
     return list(formats.deduplicate(read_register(file, options, columns)))
 
 
-def _row(tmp_path: Path, row: str) -> list[Read]:
+def _row(tmp_path: Path, row: str) -> list[Entry]:
     return _reads(tmp_path, f"{HEADINGS}\n{row}\n")
 
 

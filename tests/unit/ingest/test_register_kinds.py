@@ -11,7 +11,7 @@ from openpyxl import Workbook
 
 from services.ingest import formats
 from services.ingest.dates import register_days
-from services.ingest.entries import Accepted, Options, Read, Rejected, Skipped
+from services.ingest.entries import Accepted, Entry, Options, Rejected, Skipped
 from services.ingest.register import cells
 from services.ingest.register.column_mapping import BUILT_IN
 from tests.unit.ingest import accepted, rejected
@@ -23,13 +23,13 @@ HEADINGS = "Contract Reference,Contract Title,Start Date,End Date,Extension Opti
 
 def reads_of(
     tmp_path: Path, content: str | bytes, name: str = "register.csv", options: Options = COUNCIL
-) -> list[Read]:
+) -> list[Entry]:
     file = tmp_path / name
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     return list(formats.deduplicate(formats.read(file, formats.detect_format(file, None), options, BUILT_IN)))
 
 
-def notes_of(reads: list[Read]) -> list[str]:
+def notes_of(reads: list[Entry]) -> list[str]:
     return [note for read in reads if isinstance(read, Accepted) for note in read.notes if "window" not in note]
 
 

@@ -9,7 +9,7 @@ import pytest
 from events.fields import MAX_REVISION
 from events.plans import PlanAwarded, PlanPublished, PlanUpdated
 from services.ingest import publication_state
-from services.ingest.entries import Accepted, Options, Read, Rejected, Unchanged, check_limits
+from services.ingest.entries import Accepted, Entry, Options, Rejected, Unchanged, check_limits
 from services.ingest.register.column_mapping import BUILT_IN
 from services.ingest.register.reader import read_register
 
@@ -30,7 +30,7 @@ def _read(title: str = "Payroll", revision: int = 1, *, numbered: bool = False) 
     return Accepted("register.csv", "row 2", plan, numbered=numbered)
 
 
-def _revised(known: publication_state.State, read: Read, now: int = NOW) -> Read:
+def _revised(known: publication_state.State, read: Entry, now: int = NOW) -> Entry:
     """What comes of a read, published at once."""
     found = publication_state.assign_revision(read, known, now)
     if isinstance(found, Accepted):
@@ -162,7 +162,7 @@ def test_a_revision_not_above_the_one_that_was_published_is_refused(revision: in
 
 def test_the_highest_revision_there_is_ends_in_a_refusal_and_no_error() -> None:
     known = publication_state.State(
-        plans={"E09000015:C-1": publication_state.Entry(revision=MAX_REVISION, content="?")}
+        plans={"E09000015:C-1": publication_state.LastPublication(revision=MAX_REVISION, content="?")}
     )
     (gone,) = publication_state.missing_plans(known, set())
     changed = publication_state.assign_revision(_read(), known, NOW)

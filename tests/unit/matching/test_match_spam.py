@@ -59,5 +59,5 @@ def test_the_reason_is_told() -> None:
 def test_no_plan_that_somebody_would_write_comes_near_the_limits() -> None:
     plans = [plan for plan in sample_plans(date(2026, 11, 22)) if isinstance(plan, PlanPublished)]
     for item in features_of(plans):
-        assert len(item.title_terms) <= 0.8 * LIMITS.most_title_words
-        assert len({code[:2] for code in item.cpv_codes}) <= 0.8 * LIMITS.most_divisions
+        assert len(item.title_terms) <= 0.8 * LIMITS.max_title_words
+        assert len({code[:2] for code in item.cpv_codes}) <= 0.8 * LIMITS.max_cpv_divisions
