@@ -143,7 +143,7 @@ def _same_market(general: Iterable[str], codes: Iterable[str]) -> bool:
 def usable_frameworks(plan: Plan, found: Iterable[Coverage]) -> dict[str, str]:
     """The titles of the frameworks that a plan can use, by reference; none if the plan is a call-off itself.
 
-    General ones are left out: they cover so many plans that nearly every page would have a prompt.
+    Agreements for a whole market are left out. They cover so wide a field that nearly every page would have a prompt.
     """
     if route_of(plan) is Route.CALL_OFF:
         return {}

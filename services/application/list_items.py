@@ -95,7 +95,7 @@ class MemberItem(Item):
 
 
 class InvitationItem(Item):
-    """What members were asked, by whom, and until when they can answer."""
+    """An invitation: the authority or party that sent it, and the last day to answer."""
 
     by: str | None = Field(description="The inviting authority's plan, where it is shared")
     convened_by: str | None = Field(default=None, description="The party that convened, where one did")

@@ -95,8 +95,11 @@ async def find_group(session: AsyncSession, party: Party, subject_id: str, day: 
 
 
 async def _pairs(session: AsyncSession, rows: Sequence[Opportunity], party: Party, day: date) -> list[PartyGroup]:
-    """The pairs that stand and that could become a group: both plans are members' and shared openly, the windows meet,
-    the two councils will not be one, neither has called it not the same thing, and the day to decide is not past."""
+    """The active pairs that could become a group.
+
+    Both plans belong to members and are shared openly, and their windows overlap. The two councils will not merge.
+    Neither has answered "not the same". The day to decide is not past.
+    """
     members, unlike = party.members_on(day), await responses.silenced(session, [row.opportunity_id for row in rows])
     rows = [row for row in rows if row.opportunity_id not in unlike and _may_convene(row, members)]
     stored = await plans.by_id(session, {plan_id for row in rows for plan_id in (row.plan_a, row.plan_b)})

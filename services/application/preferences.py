@@ -1,6 +1,6 @@
 """Changes which emails an authority gets, with a record of each change.
 
-A dissolved authority's emails are its successor's: whoever chooses for it changes the successor's choice.
+A dissolved authority's emails go to its successor, so a choice for it changes the successor's choice.
 """
 
 from collections.abc import Mapping

@@ -64,7 +64,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            # Nobody reads what is still buffered: Python would complain about it at exit.
+            # Nobody reads the rest of the buffer. Python would complain about it at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(int(ExitCode.CLOSED_PIPE)) from None
         except Exception as error:

@@ -64,9 +64,9 @@ async def undo(session: AsyncSession, opportunity: Opportunity, undone: Response
 async def _tell(session: AsyncSession, opportunity: Opportunity, own: Consent, other: Consent, moment: Moment) -> None:
     """Introduces both once both have agreed. Until then it asks the other side, or asks again after a later."""
     if is_agreed(own, other):
-        drafts = [
-            _intent(opportunity, one, NotificationChange.INTRODUCED, moment, moment.today) for one in (own, other)
-        ]
+        # The earlier yes makes the occasion: one council's no and yes again are told once, not each time.
+        occasion = min(one.on or moment.today for one in (own, other))
+        drafts = [_intent(opportunity, one, NotificationChange.INTRODUCED, moment, occasion) for one in (own, other)]
         await intents.add(session, drafts)
         return
     for asking, asked in ((own, other), (other, own)):

@@ -50,7 +50,7 @@ _REPEATED_TERMS = ("leave", "decline")
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The effect of a response: what it changed, for an undo, and the plans whose groups to form again.
+    """The effect of a response: the change, for an undo, and the plans whose groups form again.
 
     `about`: the other plans that an answer was about. `asked`, `reply_by`: the plans that an invitation asked, and
     their last day to answer.

@@ -83,7 +83,7 @@ async def write(
     session: AsyncSession, row: CoalitionRow, coalition: Coalition, stored: Mapping[str, PlanRecord], moment: Moment
 ) -> bool:
     """Writes a coalition and its event if its content has changed; returns whether it has."""
-    coalition = await _with_own_plans(session, row, coalition)
+    intended, coalition = coalition, await _with_own_plans(session, row, coalition)
     state = coalition_state(coalition, row.revision + 1, stored)
     payload = state.model_dump(mode="json")
     content = _content_hash(payload)
@@ -94,7 +94,8 @@ async def write(
         await store.mark_looked_at(session, row.coalition_id, revisions)
         return False
     if row.status != coalition.status.value:
-        row.status_by = moment.actor
+        # Whoever said yes did not mean the end that came of it, and is told.
+        row.status_by = moment.actor if coalition.status is intended.status else None
     row.revision = state.revision
     row.status = coalition.status.value
     row.payload = payload

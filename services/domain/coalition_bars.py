@@ -1,4 +1,4 @@
-"""What keeps plans out of a coalition: another coalition that has formed, or what has become of the plan. Pure."""
+"""The reasons that bar a plan from a coalition: another coalition has formed, or the plan has ended. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""How an act in a coalition is taken back: what it changed is restored, what others changed since stands. Pure."""
+"""Undoes an act in a coalition: restores its changes, and keeps the later changes of others. Pure."""
 
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -27,14 +27,17 @@ from services.domain.coalition_bars import Bars
 
 UNDO_DAYS: Final = 7
 FINAL_ACTS: Final = frozenset({"invited", "dates"})
-"""Acts that others rely on at once."""
+"""Acts that others rely on immediately. Nobody can undo them."""
 _RESTORED: Final = ("state", "committed", "answer")
 
 
 @dataclass(frozen=True, slots=True)
 class ActChange:
-    """What one act changed. `before`, `after`: its member, None where it came in with the act; `led`, `leads`: whether
-    its plan led before and afterwards; `ended_from`: the status of the coalition that the act ended."""
+    """The change made by one act.
+
+    `before` and `after` are its member; `before` is None if the member joined by the act. `led` and `leads` say
+    whether its plan led before and afterwards. `ended_from` is the former status of a coalition that the act ended.
+    """
 
     plan_id: str
     before: Member | None
@@ -46,7 +49,7 @@ class ActChange:
 
 @dataclass(frozen=True, slots=True)
 class ActRecord:
-    """An act that counted: its kind, its day and what it changed."""
+    """An act that counted: its kind, its day and its change."""
 
     kind: str
     on: date
@@ -124,11 +127,11 @@ def _revive(coalition: Coalition, change: ActChange) -> Coalition:
 
 
 def _restore_member(coalition: Coalition, change: ActChange, bars: Bars) -> Coalition:
-    """Sets back what the act changed of its member. Raises AnswerRefusedError if its state has changed again since."""
+    """Restores the act's member. Raises AnswerRefusedError if the member's state has changed again since."""
     now, after = coalition.member(change.plan_id), change.after
     if now is None or after is None:
         raise AnswerRefusedError(RefusalReason.NOT_A_MEMBER, f"plan {change.plan_id} is not in this coalition any more")
-    # Whoever came in with the act leaves with its undo.
+    # A member that joined by the act leaves with its undo.
     before = change.before or replace(after, state=MemberState.LEFT, committed=False)
     if before.state is not after.state and now.state is not after.state:
         raise AnswerRefusedError(

@@ -14,8 +14,8 @@ from matching.text.formatting import authority_short_name, format_date, join_wor
 
 CONSENT_POUNDS: Final = 100_000.0
 CAPITAL_POUNDS: Final = 1_000_000.0
-"""Above these whole-life values a dissolving authority needs its successor's consent (section 24 of the Local
-Government and Public Involvement in Health Act 2007), once a direction is in force."""
+"""Once a direction is in force, a dissolving authority needs its successor's consent above these whole-life values:
+section 24 of the Local Government and Public Involvement in Health Act 2007."""
 
 
 _WORKS: Final = "45"

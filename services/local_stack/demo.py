@@ -123,7 +123,7 @@ async def load_links(settings: Settings, limit: int) -> list[PageLink]:
 
 
 def settings_of(stack: Stack) -> Settings:
-    """Return the settings of a stack. What it does not set has its default, as in the processes that it starts."""
+    """Return the settings of a stack. Settings that it omits have their defaults, as in its processes."""
     defaults = {name: field.get_default() for name, field in Settings.model_fields.items()}
     chosen = {name.removeprefix(PREFIX).lower(): value for name, value in stack.environment.items()}
     return Settings.model_validate({**defaults, **chosen})

@@ -92,7 +92,7 @@ async def erase(sessions: Sessions, policy: Policy, plan_id: str) -> ErasedConte
 
 async def forget_invitations(sessions: Sessions, subject: str) -> None:
     """Delete the words of invitations for a plan or by a party."""
-    # A transaction of its own: whoever holds the lock of coalitions must not wait for plans.
+    # A transaction of its own: the holder of the coalitions lock must not wait for plans.
     async with transaction(sessions) as session:
         await advisory_locks.wait_for(session, advisory_locks.COALITIONS)
         await coalitions.forget_invitations(session, subject)

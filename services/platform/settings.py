@@ -392,7 +392,7 @@ def settings() -> Settings:
 
 
 def _sentence(problem: Mapping[str, Any]) -> str:
-    """What is wrong with one setting, or with several together, which the message itself names."""
+    """Describe the error in one setting, or in several together, which the message itself names."""
     said = str(problem["msg"]).removeprefix("Value error, ")
     name = "_".join(str(part) for part in problem["loc"]).upper()
     return f"{PREFIX}{name}: {said}" if name else said

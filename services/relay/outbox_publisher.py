@@ -32,7 +32,7 @@ STALE_SECONDS: Final = 10.0
 SILENCE_SECONDS = 20
 """PostgreSQL releases the locks of a relay that is silent for this long."""
 IN_FLIGHT: Final = timedelta(minutes=2)
-"""How far back a takeover looks for messages that its predecessor had in flight: longer than the request timeout."""
+"""A takeover publishes the last messages of this period again. It is longer than the request timeout."""
 
 log: Final = logs.get(__name__)
 

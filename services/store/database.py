@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlmodel import SQLModel
 
-# Rows carry the time of the one clock: whoever writes them imports it from here.
+# Rows carry the time of one clock. Modules that write rows import it from here.
 from services.platform.clock import now as now
 from services.platform.dependencies import Check
 from services.store.pipelined_queries import Query, execute_pipelined

@@ -103,9 +103,9 @@ async def remove(session: AsyncSession, authority: str, search_id: str) -> bool:
 
 
 async def set_news(session: AsyncSession, authority: str, search_id: str, *, news: bool) -> bool:
-    """Switch the news of one of the authority's searches on or off; whether it was there.
+    """Switch the news of one of the authority's searches on or off; return whether the search exists.
 
-    What comes to fit while they are off is no news later.
+    Plans that come to fit while it is off are not reported later.
     """
     one = await session.get(SavedSearch, search_id, with_for_update=True)
     if one is None or one.authority != authority:

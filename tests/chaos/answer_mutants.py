@@ -8,6 +8,8 @@ from tests.chaos.mutant import Edit, Mutant
 
 COALITIONS: Final = "tests/integration/test_coalitions.py"
 ANSWERS: Final = "tests/unit/domain/test_coalition_answers.py"
+UNDO: Final = "tests/unit/domain/test_coalition_undo.py"
+STANDING: Final = "tests/integration/test_coalition_standing.py"
 CONTRACTS: Final = "tests/integration/test_contracts.py"
 EXTENSIONS: Final = "tests/integration/test_extensions.py"
 ENQUIRIES: Final = "tests/integration/test_benchmark_enquiries.py"
@@ -48,6 +50,39 @@ ANSWER_MUTANTS: Final = (
             )
         ],
         [f"{ANSWERS}::test_what_is_refused"],
+    ),
+    Mutant(
+        "answers: an undo overwrites what others did since",
+        [
+            Edit(
+                "services/domain/coalition_undo.py",
+                "        if getattr(before, name) != getattr(after, name) and",
+                "        if True or",
+            )
+        ],
+        [f"{UNDO}::test_what_an_undo_restores", f"{STANDING}::test_an_undo_leaves_what_others_did_since"],
+    ),
+    Mutant(
+        "answers: a plan in two coalitions that have formed",
+        [
+            Edit(
+                "services/coalitions/writing.py",
+                "    return drop_members(coalition, taken) if taken else coalition\n",
+                "    return coalition\n",
+            )
+        ],
+        [f"{STANDING}::test_of_two_coalitions_that_a_plan_is_in_the_first_to_form_keeps_it"],
+    ),
+    Mutant(
+        "answers: a plan that is gone comes back",
+        [
+            Edit(
+                "services/domain/coalition_bars.py",
+                "        change = self.changed.get(plan_id)\n",
+                "        change: PlanChange | None = None\n",
+            )
+        ],
+        [f"{ANSWERS}::test_what_is_refused", f"{STANDING}::test_a_plan_that_is_gone_does_not_come_back"],
     ),
     Mutant(
         "answers: silence taken for yes",
@@ -112,6 +147,28 @@ ANSWER_MUTANTS: Final = (
             )
         ],
         ["tests/unit/domain/test_introduction.py"],
+    ),
+    Mutant(
+        "answers: a stranger told of a coalition",
+        [
+            Edit(
+                "services/coalitions/response_rules.py",
+                "    if row is None or not row.coalition.names(payload.plan_id):\n",
+                "    if row is None:\n",
+            )
+        ],
+        [f"{COALITIONS}::test_a_stranger_learns_nothing_of_a_coalition"],
+    ),
+    Mutant(
+        "answers: an id used up by another council",
+        [
+            Edit(
+                "services/coalitions/response_handler.py",
+                "responses.load(session, payload.speaker, payload.response_id)",
+                "responses.given_for(session, payload.authority, payload.response_id, payload.speaker)",
+            )
+        ],
+        ["tests/integration/test_party_acts.py::test_nobody_uses_up_an_id_of_another_s_answers"],
     ),
     Mutant(
         "answers: an own act told",

@@ -147,6 +147,8 @@ async def test_of_two_coalitions_that_a_plan_is_in_the_first_to_form_keeps_it(ha
     kept, lost = await harness.coalitions()
     assert (kept.status, lost.status) == ("formed", "dissolved")
     assert {member.authority: member.state for member in lost.members} == {BRADFORD: "left", KIRKLEES: "accepted"}
+    # Kirklees said yes, and is told of the end.
+    assert await harness.rows("SELECT status_by FROM coalitions WHERE status = 'dissolved'") == [(None,)]
 
 
 @pytest.mark.parametrize("answer", ["not-this-time", "not-the-same", "decline"])

@@ -165,6 +165,16 @@ async def test_a_yes_on_each_day_tells_of_the_introduction_once(line: Line) -> N
     assert [len(told(line, authority)) for authority in (LEEDS, BRADFORD)] == [1, 2]
 
 
+async def test_a_no_and_a_yes_again_are_told_once(line: Line) -> None:
+    await say(line, LEEDS, "yes")
+    await say(line, BRADFORD, "yes")
+    for _ in range(3):
+        await next_day(line)
+        await say(line, LEEDS, "no")
+        await say(line, LEEDS, "yes")
+    assert [len(told(line, authority)) for authority in (LEEDS, BRADFORD)] == [1, 2]
+
+
 async def test_what_is_private_by_then_opens_to_nobody(line: Line) -> None:
     await say(line, LEEDS, "yes")
     values = pair_fields(BRADFORD, LEEDS, next(line.harness.numbers))

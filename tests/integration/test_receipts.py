@@ -71,6 +71,19 @@ async def test_an_undo_is_receipted_too(line: Line) -> None:
     assert subjects == {"noted, you are interested", "noted, you took an answer back"}
 
 
+async def test_a_receipt_does_not_promise_an_undo_that_would_be_refused(line: Line) -> None:
+    await line.harness.publish(*(plan(authority) for authority in THREE))
+    await line.harness.invite(LEEDS)
+    await line.harness.act(BRADFORD, "accept")
+    await line.harness.act(KIRKLEES, "accept")
+    await line.harness.publish(plan(LEEDS, 2, stage="tendering"))
+    await line.harness.act(BRADFORD, "leave")
+    await line.deliver()
+    left = next(mail for mail in receipts(line, BRADFORD) if "you left" in mail["Subject"])
+    assert "This can't be taken back: the group takes no more answers." in body(left)
+    assert "undo" not in body(left)
+
+
 async def test_without_a_mailbox_there_is_no_receipt_and_a_pause_holds_none_back(line: Line) -> None:
     await line.harness.publish(*(plan(authority) for authority in THREE))
     await line.notifier.register(BRADFORD, mailbox=None)

@@ -39,8 +39,8 @@ MAX_MONTHS: Final = 600
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """The content of an amount cell. `amount` is in pounds without VAT, or None; `annual` is true if it is paid each
-    year; `note` is a sentence on assumptions, or on why there is no amount."""
+    """The content of an amount cell. `amount` is in pounds without VAT, or None. `annual` is true if it is paid each
+    year. `note` states an assumption, or the reason for no amount."""
 
     amount: float | None
     annual: bool = False
