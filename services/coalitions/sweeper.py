@@ -28,6 +28,8 @@ async def sweep_for_ever(sessions: Sessions, settings: Settings) -> None:
         await measure(sessions)
         metrics.COALITIONS_SWEPT.set(now().timestamp())
 
+    # The alert counts from here if no sweep ever succeeds.
+    metrics.COALITIONS_SWEPT.set(now().timestamp())
     failure = "sweep failed, next round will try again"
     await retry.repeat(sweep_all, settings.sweep_interval_seconds, failure, log)
 

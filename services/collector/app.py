@@ -88,6 +88,9 @@ async def _make(settings: Settings) -> service.ServiceParts:
 
 async def _collect_for_ever(settings: Settings, sessions: Sessions) -> None:
     async with collectors(settings, sessions) as every:
+        for collector in every:
+            # The alert counts from here if no round ever ends. A feed that is not in the settings has no value.
+            metrics.FEED_COLLECTED.labels(source=collector.source.name).set(now().timestamp())
         while True:
             for collector in every:
                 try:

@@ -59,7 +59,8 @@ EVERY: Final = CONSUMERS | RELAY
 
 OWNERS: Final[dict[Any, Mapping[Process, Known]]] = {}
 """The processes that own each metric, with the known values of its labels."""
-_measured: Final[set[Any]] = set()
+MEASURED: Final[set[Any]] = set()
+"""The gauges whose value is unknown until a process has measured it."""
 
 
 def _owned(metric: Metric, owners: Mapping[Process, Known]) -> Metric:
@@ -70,7 +71,7 @@ def _owned(metric: Metric, owners: Mapping[Process, Known]) -> Metric:
 
 def _measured_gauge(gauge: Gauge, owners: Mapping[Process, Known]) -> Gauge:
     """Declare a gauge whose value is unknown until the process has measured it."""
-    _measured.add(gauge)
+    MEASURED.add(gauge)
     return _owned(gauge, owners)
 
 
@@ -81,7 +82,7 @@ def export(process: Process, registry: CollectorRegistry = REGISTRY) -> None:
             continue
         registry.register(metric)
         for series in _series(metric, owners[process]):
-            if metric in _measured:
+            if metric in MEASURED:
                 series.set(math.nan)
 
 
@@ -158,7 +159,7 @@ FEED_MISSING: Final = _measured_gauge(
 FEED_COLLECTED: Final = _measured_gauge(
     Gauge(
         "jointly_feed_collected_timestamp_seconds",
-        "Time at which a feed was last collected completely, in seconds since 1970.",
+        "Time at which a feed was last collected completely, or the process started, in seconds since 1970.",
         ["source"],
         registry=None,
     ),
@@ -221,7 +222,7 @@ DEPENDENCY_UP: Final = _measured_gauge(
         ["dependency"],
         registry=None,
     ),
-    {process: {"dependency": ["kafka", "postgresql"]} for process in EVERY}
+    {process: {"dependency": ["kafka", "postgresql"]} for process in (*EVERY, Process.COLLECTOR)}
     | {Process.WEB: {"dependency": ["postgresql"]}},
 )
 
@@ -377,7 +378,8 @@ RESPONSES_RECORDED: Final = _measured_gauge(
 COALITIONS_SWEPT: Final = _measured_gauge(
     Gauge(
         "jointly_coalitions_swept_timestamp_seconds",
-        "Time at which the sweep of coalitions last ended without an error, in seconds since 1970.",
+        "Time at which the sweep of coalitions last ended without an error, or the process started, in seconds "
+        "since 1970.",
         registry=None,
     ),
     COALITIONS_PROCESS,

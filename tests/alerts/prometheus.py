@@ -40,9 +40,11 @@ def shortened(rule: Mapping[str, Any]) -> dict[str, Any]:
     waiting in place of more than one minute. A critical alert waits as long as the shipped one."""
     short = {**rule, "expr": re.sub(r"\[(\d+)([smhd])\]", _window, rule["expr"])}
     short["expr"] = re.sub(
-        r"(process_start_time_seconds < )(\d+)", lambda m: f"{m[1]}{_limit(int(m[2]))}", short["expr"]
+        r"(process_start_time_seconds [<>] )(\d+)", lambda m: f"{m[1]}{_limit(int(m[2]))}", short["expr"]
     )
-    short["expr"] = re.sub(r"(timestamp_seconds\) > )(\d+)", lambda m: f"{m[1]}{_limit(int(m[2]))}", short["expr"])
+    short["expr"] = re.sub(
+        r"(timestamp_seconds(?:\[\w+\]\))?\) > )(\d+)", lambda m: f"{m[1]}{_limit(int(m[2]))}", short["expr"]
+    )
     if rule["labels"]["severity"] != "critical" and "for" in rule:
         short["for"] = "30s"
     return short

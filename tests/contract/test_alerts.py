@@ -12,12 +12,16 @@ from typing import Any
 import pytest
 import yaml
 
+from services.platform.metrics import DEPENDENCY_UP, FEED_COLLECTED, FEED_MISSING, MEASURED, OWNERS, Process
 from tests.alerts.faults import FAULTS
-from tests.alerts.prometheus import RULES, rules, shortened
+from tests.alerts.prometheus import CONFIG, RULES, rules, shortened
 
 ROOT = Path(__file__).parents[2]
 ALERTS = rules()
+EXPRESSIONS = {rule["alert"]: rule["expr"] for rule in ALERTS}
 RULE_TESTS = sorted((ROOT / "tests/alerts").glob("rules*.yml"))
+OF_FEEDS = {FEED_COLLECTED, FEED_MISSING}
+"""A round sets both when it ends. FeedSilent counts from the start of the process where none does."""
 WITHIN_SECONDS = 150
 """The longest that a critical alert may wait once its condition holds: scraping, evaluating and asking come on top."""
 
@@ -88,10 +92,35 @@ def test_a_critical_alert_does_not_wait_for_long(rule: dict[str, Any]) -> None:
     assert int(found[1]) * units[found[2]] <= WITHIN_SECONDS
 
 
+def test_each_kind_of_process_is_watched() -> None:
+    kinds = set(Process)
+    assert {job["job_name"] for job in yaml.safe_load(CONFIG.read_text("utf-8"))["scrape_configs"]} == kinds
+    for alert in ("ProcessDown", "ProcessRestarts"):
+        (jobs,) = re.findall(r'job=~"([^"]+)"', EXPRESSIONS[alert])
+        assert set(jobs.split("|")) == kinds, alert
+    absent = set(re.findall(r'absent\(up{job="(\w+)"}\)', EXPRESSIONS["ProcessDown"]))
+    assert absent == kinds - {Process.COLLECTOR}, "an installation may do without a collector only"
+    assert OWNERS[DEPENDENCY_UP].keys() == kinds, "KafkaAway and PostgreSQLAway see the processes that export it"
+
+
+def test_an_alert_on_a_gauge_that_was_never_measured_is_not_just_silent() -> None:
+    wanted, unwanted = re.findall(r'__name__[=!]~"([^"]+)"', EXPRESSIONS["NotMeasured"])[:2]
+    (compared,) = re.findall(r"unless on \(([^)]*)\)", EXPRESSIONS["NotMeasured"])
+    for gauge in MEASURED:
+        (family,) = gauge.describe()
+        alerts = [name for name, expr in EXPRESSIONS.items() if re.search(rf"\b{family.name}\b", expr)]
+        if re.fullmatch(wanted, family.name) and not re.fullmatch(unwanted, family.name):
+            assert set(gauge._labelnames) <= set(compared.split(", ")), f"NotMeasured mixes the series of {family.name}"
+        elif alerts:
+            assert gauge in OF_FEEDS, f"{alerts} stays silent while {family.name} has no value"
+
+
 def test_a_shortened_rule_is_the_same_but_for_its_times() -> None:
     by_name = {rule["alert"]: shortened(rule) for rule in ALERTS}
     held = by_name["NotificationsCapped"]
     assert "[300s]" in held["expr"]
     assert "process_start_time_seconds < 300" in held["expr"]
+    assert by_name["FeedSilent"]["expr"].endswith("[300s])) > 300")
+    assert by_name["CoalitionsNotSwept"]["expr"].endswith("> 120")
     assert by_name["PlansPending"]["for"] == "30s"
     assert by_name["ProcessDown"] == next(rule for rule in ALERTS if rule["alert"] == "ProcessDown")
