@@ -189,6 +189,7 @@ async def test_the_best_pairs_are_listed_behind_those_that_are_left_out(
     page = (await web.client.get("/convene")).text
     pairs = page[page.index("<h2") :]
     assert pairs.count('href="/convene/') == 2, pairs
+    assert '<span class="govuk-visually-hidden">, Bradford and Kirklees</span>' in pairs
     assert "best matches" not in pairs
     monkeypatch.setattr(use, "PAIR_LIMIT", 1)
     page = (await web.client.get("/convene")).text

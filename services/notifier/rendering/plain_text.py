@@ -60,12 +60,12 @@ def visible(text: str) -> str:
 
 
 def truncate(text: str, limit: int) -> str:
-    """Cuts text to at most `limit` characters, between words if most of it remains."""
+    """Cuts text to at most `limit` characters, between words if a quarter of that remains."""
     if len(text) <= limit:
         return text
     head = text[: limit - 1]
     space = head.rfind(" ")
-    return (head[:space] if space > limit * 0.6 else head).rstrip(" ,;:-") + "…"
+    return (head[:space] if space > limit * 0.25 else head).rstrip(" ,;:-") + "…"
 
 
 @lru_cache(maxsize=10_000)

@@ -222,6 +222,11 @@ def test_cut_never_exceeds(text: str, limit: int) -> None:
     assert len(truncate(text, limit)) <= limit
 
 
+def test_a_title_is_cut_between_words() -> None:
+    assert truncate("Extension or replacement of the payroll system", 22) == "Extension or\u2026"
+    assert truncate("Supercalifragilistic", 12) == "Supercalifr\u2026"
+
+
 def test_the_strongest_come_first_and_none_is_lost() -> None:
     items = [
         opportunity_view(
