@@ -50,11 +50,24 @@ def proximity(a: DeliveryArea, b: DeliveryArea, rules: RegionRules) -> tuple[flo
         (_between(one, other, rules) for one in a.codes for other in b.codes),
         key=lambda found: (found[0], found[1]),
     )
-    if near < rules.adjacent and a.authority and b.authority and b.authority in reference.neighbours(a.authority):
-        return rules.adjacent, "They are neighbours"
-    if near < rules.adjacent and a.authority and b.authority and a.authority in reference.neighbours(b.authority):
-        return rules.adjacent, "They are neighbours"
+    if (near < rules.adjacent or _is_small_region(a, b, near, rules)) and _are_neighbours(a.authority, b.authority):
+        return max(near, rules.adjacent), "They are neighbours"
     return near, why
+
+
+def _are_neighbours(a: str | None, b: str | None) -> bool:
+    return bool(a and b and (b in reference.neighbours(a) or a in reference.neighbours(b)))
+
+
+def _is_small_region(a: DeliveryArea, b: DeliveryArea, near: float, rules: RegionRules) -> bool:
+    """Whether the two councils' own areas share a small region, whose name few readers know.
+
+    A county and a district in it share the county.
+    """
+    if near < min(rules.itl2, rules.itl3) or a.stated or b.stated:
+        return False
+    known = [reference.authority(code) for code in (a.authority, b.authority) if code]
+    return not any(one and one.county in (a.authority, b.authority) for one in known)
 
 
 def _between(one: str, other: str, rules: RegionRules) -> tuple[float, str]:
@@ -79,7 +92,7 @@ def _spoken(region: str) -> str:
     """Return a region's name for a sentence: the register says "North West (England)"."""
     plain = region.removesuffix(" (England)")
     if plain == region:
-        return region
+        return region.removesuffix(" CC")
     return "the East of England" if plain == "East" else f"the {plain}"
 
 

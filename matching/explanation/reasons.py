@@ -1,12 +1,13 @@
 """Explains a pair in plain English: the need, the value, the days, the place."""
 
+import re
 from datetime import date
 from math import isnan
 from typing import Final
 
 from matching import reference
 from matching.assessment import Band, LimitCode
-from matching.explanation.words import is_told, telling_phrases
+from matching.explanation.words import FILLERS, is_told, telling_phrases
 from matching.features import Features
 from matching.pair_scoring import ScoredPair
 from matching.plan import Window
@@ -74,7 +75,13 @@ def _what(found: ScoredPair) -> str:
         return f"The two plans ask for similar things: {titles}."
     if found.specification_band is Band.NOTIFY:
         return f"Both plans have the same need, {need}: {titles}."
-    return f"Both plans are in the field of {need}: {titles}."
+    return f"Both plans concern {field_name(need)}: {titles}."
+
+
+def field_name(need: str) -> str:
+    """The name of a need as that of a field: "finance systems", "building maintenance"."""
+    plain = re.sub(r"(?: term)? (?:contract|framework)$", "", need)
+    return f"{plain}s" if plain.endswith(("system", "website", "app", "platform")) else plain
 
 
 def _merger(found: ScoredPair) -> str:
@@ -99,9 +106,14 @@ def shared_need(a: Features, b: Features) -> str:
 
 
 def _share_said(need: str, said: set[str]) -> float:
-    """The share of the words of a need's name that the texts contain, 0 to 1."""
+    """The share of the words of a need's name that the texts contain, 0 to 1.
+
+    Half a name counts only with a word that says something: "management" does not name case management.
+    """
     words = tokens(need)
-    return sum(word in said for word in words) / len(words) if words else 0.0
+    found = [word for word in words if word in said]
+    share = len(found) / len(words) if words else 0.0
+    return share if share > _LEAST_SAID or not FILLERS.issuperset(found) else 0.0
 
 
 def _worth(found: ScoredPair) -> str:

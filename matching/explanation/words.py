@@ -3,6 +3,7 @@
 place names."""
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -71,8 +72,15 @@ def telling_phrases(a: Features, b: Features) -> list[str]:
     for word in telling_words(a, b):
         if not any(word.lower() in map(str.lower, phrase) for phrase in said):
             around = (phrase for phrase in common if word in phrase and not _is_filler(phrase[0]))
-            said.append(max(around, key=len, default=(word,)))
+            said.append(_with_filler_before(max(around, key=len, default=(word,)), common))
     return [" ".join(phrase) for phrase in said]
+
+
+def _with_filler_before(phrase: tuple[str, ...], common: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """The phrase with the filler that stands before it in both texts: "data centre exit" is a word short without."""
+    if len(phrase) == 1:
+        return phrase
+    return next((longer for longer in common if longer[1:] == phrase), phrase)
 
 
 def is_told(phrase: str, need: str) -> bool:

@@ -8,6 +8,8 @@ from matching import reference
 
 _MONTHS = "January February March April May June July August September October November December".split()
 LONGEST_QUOTE = 80
+_SMALL_WORDS = frozenset("and at for in of on the".split())
+_INITIALS = frozenset("hm nhs uk".split())
 
 
 def authority_short_name(code: str) -> str:
@@ -16,7 +18,14 @@ def authority_short_name(code: str) -> str:
     if known:
         return known.short_name
     spoken = code.removeprefix("GB-X-").replace("-", " ") if code.startswith("GB-X-") else code
-    return sanitise_line(spoken[:1].upper() + spoken[1:], 40)
+    name = " ".join(map(_capitalise, spoken.split(" ")))
+    return sanitise_line(name[:1].upper() + name[1:], 40)
+
+
+def _capitalise(word: str) -> str:
+    if word in _SMALL_WORDS:
+        return word
+    return word.upper() if word in _INITIALS else word[:1].upper() + word[1:]
 
 
 def sanitise_line(text: str, limit: int = LONGEST_QUOTE) -> str:

@@ -5,7 +5,7 @@ The change invalidates the links of earlier emails, all pending codes, and every
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.application.sign_in import SignedIn
 from services.domain.audit import Act, AuditAction, Channel
 from services.domain.mailbox_codes import CODE_LIFETIME, MAX_CODES_AN_HOUR, MAX_TRIES, code_hash, is_code, new_code
+from services.platform.clock import day_of
 from services.store import audit_log, authorities, intents, mailbox_changes, saved_searches, web_sessions
+from services.store.addressees import written_to
 from services.store.authorities import AddressError, AuthorityUpdate
 from services.store.mailbox_changes import MailboxChange
 
@@ -46,6 +48,7 @@ async def begin(
     session: AsyncSession, keys: Sequence[str], account: SignedIn, mailbox: str, at: datetime
 ) -> BegunChange:
     """Makes both codes; the caller sends them. Raises MailboxChangeError."""
+    account = _owner(account, at)
     try:
         new = authorities.valid_mailbox(mailbox)
     except AddressError as error:
@@ -74,6 +77,7 @@ async def begin(
 
 async def find(session: AsyncSession, account: SignedIn, at: datetime) -> Mailboxes | None:
     """The change that this session has begun; None if there is none, or its codes have expired."""
+    account = _owner(account, at)
     change = await mailbox_changes.newest(session, account.authority, account.actor, at)
     row = (await authorities.by_codes(session, [account.authority])).get(account.authority)
     if change is None or row is None or row.mailbox is None or row.mailbox_ref != change.mailbox_ref:
@@ -88,6 +92,7 @@ async def finish(
 
     `codes`: of the present mailbox, and of the new one. The caller commits in either case, so that tries are counted.
     """
+    account = _owner(account, at)
     change = await mailbox_changes.newest(session, account.authority, account.actor, at)
     if change is None or not await mailbox_changes.count_try(session, change.change_id, MAX_TRIES):
         return None
@@ -107,6 +112,11 @@ async def finish(
     act = Act(AuditAction.MAILBOX_CHANGED, account.authority, subject, Channel.BROWSER, account.actor, details)
     await audit_log.append(session, [act])
     return changed
+
+
+def _owner(account: SignedIn, at: datetime) -> SignedIn:
+    """The account whose mailbox it is: the successor's, for an authority that has been dissolved."""
+    return replace(account, authority=written_to(account.authority, day_of(at)))
 
 
 async def send_refused_again(session: AsyncSession, authority: str, at: datetime) -> int:

@@ -35,7 +35,6 @@ from services.notifier.rendering.search_section import SearchSection
 from services.platform import clock, metrics
 from services.platform.clock import day_of
 from services.store import (
-    authorities,
     benchmark_notices,
     coalition_notices,
     deliveries,
@@ -46,7 +45,7 @@ from services.store import (
     responses,
 )
 from services.store import intents as notifications
-from services.store.addressees import addressee, addressees
+from services.store.addressees import addressee, addressees, mutes_for
 from services.store.authorities import Authority, Mutes
 from services.store.database import transaction
 from services.store.intents import Intent, Mail
@@ -142,7 +141,7 @@ async def _supplier_groups(
     if mail.purpose != Purpose.DIGEST or not row.is_signatory(today):
         return ()
     found = await dispatch.suppliers.of_authority(session, row.authority, today)
-    muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes()) if found else Mutes()
+    muted = await mutes_for(session, row.authority, today) if found else Mutes()
     said = [say_group(group, row.authority, today, muted.partners) for group in found]
     return tuple(sentence for sentence in said if sentence)
 
@@ -192,7 +191,7 @@ async def _select_current(
     names = await names_of(session, {intent.partner for intent in open_}, today)
     mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and p.takes_part(today)}
     unlike = await responses.silenced(session, ids)
-    muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())
+    muted = await mutes_for(session, row.authority, today)
     details = await plan_details.load(session, row.authority, list(states.values()), muted, today)
     wishes = Preferences(row.immediate, row.digest, takes_part=row.takes_part(today))
     found = []

@@ -17,9 +17,9 @@ from services.notifier.rendering import email_message
 from services.notifier.rendering.search_section import SearchSection, search_section
 from services.platform import logs, retry
 from services.platform.clock import day_of
-from services.store import authorities, deliveries, plans, saved_searches
+from services.store import deliveries, plans, saved_searches
 from services.store import intents as notifications
-from services.store.addressees import addressee
+from services.store.addressees import addressee, mutes_for
 from services.store.authorities import Authority, Mutes
 from services.store.database import transaction
 from services.store.intents import Mail, new_mail
@@ -89,7 +89,7 @@ async def sections(
     searches = await saved_searches.hits_for(session, row.authority, mail.mail_id)
     stored = await plans.by_id(session, {hit.plan_id for _, hits in searches for hit in hits})
     names = await names_of(session, {plan.authority for plan in stored.values()}, today)
-    muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes()) if stored else Mutes()
+    muted = await mutes_for(session, row.authority, today) if stored else Mutes()
     found = []
     for search, hits in searches:
         shown = []

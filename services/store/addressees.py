@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped
 from matching.successions import dissolutions
 from services.domain.reorganisation import for_predecessor
 from services.store import authorities
-from services.store.authorities import Authority
+from services.store.authorities import Authority, Mutes
 
 
 async def addressee(session: AsyncSession, code: str, day: date) -> Authority | None:
@@ -42,6 +42,15 @@ def written_to(code: str, day: date) -> str:
     """The code of who is written to for one authority: its own if it was divided, which reaches nobody."""
     heir = dissolutions(day).get(code)
     return heir.successor if heir is not None else code
+
+
+async def mutes_for(session: AsyncSession, code: str, day: date) -> Mutes:
+    """The mutes that hold for emails about an authority's plans: its own, and those of who is written to for it."""
+    found = (await authorities.mutes_of(session, sorted({code, written_to(code, day)}))).values()
+    return Mutes(
+        frozenset[str]().union(*(one.partners for one in found)),
+        frozenset[str]().union(*(one.opportunities for one in found)),
+    )
 
 
 def addressee_code(column: Mapped[str], day: date) -> ColumnElement[str]:

@@ -245,7 +245,7 @@ MUTANTS: Final = (
         [
             Edit(
                 "services/notifier/preflight.py",
-                "    muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())\n",
+                "    muted = await mutes_for(session, row.authority, today)\n",
                 "    muted = Mutes()\n",
             ),
             Edit(

@@ -4,11 +4,14 @@ from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from events.plans import PlanPayload
 from services.local_stack.mail_sink import MailSink
 from services.matcher.sweeper import sweep
+from services.store.authorities import AuthorityUpdate, save
+from services.store.database import transaction
 from tests.support.coalitions import LEEDS, plan
 from tests.support.notified_coalitions import Line, open_line
 from tests.support.notifier import body
@@ -70,6 +73,16 @@ async def test_from_the_day_the_successor_is_written_to_and_named(line: Line) ->
     flat = " ".join(said.split())
     assert "East Surrey Council (for Elmbridge) plans to buy this when you do." in flat
     assert "Write to East Surrey Council (for Elmbridge): ict@eastsurrey.example" in flat
+
+
+@pytest.mark.parametrize("muting", [ELMBRIDGE, EAST])
+async def test_a_council_that_either_of_the_two_has_muted_stays_muted(line: Line, muting: str) -> None:
+    await line.notifier.register(EAST, name="East Surrey Council", mailbox="ict@eastsurrey.example")
+    async with transaction(line.harness.sessions) as session:
+        await save(session, AuthorityUpdate(muting, {}, frozenset({LEEDS})))
+    await tell(line, VESTING, late(ELMBRIDGE), late(LEEDS))
+    assert line.notifier.mails("ict@eastsurrey.example") == []
+    assert len(to(line, LEEDS)) == 1
 
 
 async def test_news_waits_for_a_successor_without_a_mailbox(line: Line) -> None:

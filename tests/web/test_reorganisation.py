@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 
-from services.application import sign_in
+from services.application import mailbox_change, sign_in
 from services.application.home import own_plans
 from services.domain.ids import opportunity_id
 from services.domain.links import LinkMaker
@@ -97,6 +97,29 @@ async def test_the_successor_signs_in_by_the_name_of_the_council_that_has_ceased
         found = await sign_in.find(session, token, at)
     assert found is not None
     assert found.authority == (ELMBRIDGE if registered else EAST)
+
+
+async def test_the_mailbox_that_is_changed_is_the_successors(web: WebHarness) -> None:
+    at, person = datetime.combine(VESTING, time(12), UTC), ("Ann Other", "Category manager")
+    async with transaction(web.processes.sessions) as session:
+        for code in (ELMBRIDGE, EAST):
+            await save(session, AuthorityUpdate(code, {"mailbox": f"ict@{code.lower()}.example"}))
+        begun = await sign_in.begin(session, [SECRET], ELMBRIDGE, at)
+        token = await sign_in.finish(session, [SECRET], begun.ticket, begun.code, person, at)
+        assert token is not None
+        account = await sign_in.find(session, token, at)
+        assert account is not None
+        change = await mailbox_change.begin(session, [SECRET], account, "buying@east.example", at)
+        assert await mailbox_change.find(session, account, at) == change.mailboxes
+        codes = change.present_code, change.new_code
+        assert await mailbox_change.finish(session, [SECRET], account, codes, at) == change.mailboxes
+        rows = await by_codes(session, [ELMBRIDGE, EAST])
+        assert await sign_in.find(session, token, at) is None
+    assert change.mailboxes.present == f"ict@{EAST.lower()}.example"
+    assert {code: row.mailbox for code, row in rows.items()} == {
+        ELMBRIDGE: f"ict@{ELMBRIDGE.lower()}.example",
+        EAST: "buying@east.example",
+    }
 
 
 async def test_from_the_day_every_page_shows_the_successor_and_what_waits(web: WebHarness) -> None:

@@ -1,5 +1,6 @@
 """Windows, places, money and codes, by table; and each gate with its reason."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -108,6 +109,22 @@ def at(*codes: str, authority: str | None = None) -> DeliveryArea:
 def test_closeness(a: DeliveryArea, b: DeliveryArea, near: float) -> None:
     assert proximity(a, b, POLICY.region)[0] == near
     assert proximity(a, b, POLICY.region) == proximity(b, a, POLICY.region)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "why"),
+    [
+        ("E07000177", "E07000178", "They are neighbours"),
+        ("E08000032", "E08000035", "They are neighbours"),
+        ("E10000025", "E07000178", "Both are in Oxfordshire"),  # the register says "Oxfordshire CC"
+    ],
+)
+def test_neighbours_are_called_so_before_a_small_region_is_named(one: str, other: str, why: str) -> None:
+    a, b = (delivery_area(plan(authority)) for authority in (one, other))
+    assert proximity(a, b, POLICY.region)[1] == why
+    stated = replace(a, stated=True)
+    assert proximity(stated, b, POLICY.region)[1].startswith("Both are in")
+    assert proximity(a, b, POLICY.region)[0] == proximity(stated, b, POLICY.region)[0]
 
 
 def test_regions_are_the_plan_s_else_the_authority_s_else_the_nation() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from matching.assessment import Assessment
-from matching.explanation.reasons import shared_need
-from matching.explanation.words import telling_words
+from matching.explanation.reasons import field_name, shared_need
+from matching.explanation.words import telling_phrases, telling_words
 from matching.plan import Kind, Window
 from matching.scorer import NATURES
+from matching.text.formatting import authority_short_name
 from matching.text.route import Route, route_of
 from tests.unit.matching.builders import AS_OF, CAMDEN, GLASGOW, LEEDS, YORK, engine, features, plan
 
@@ -165,6 +166,46 @@ def test_different_natures_are_said() -> None:
     assert "York's plan reads as goods, Leeds's as equipment hire." in found.reasons
     same = engine().assess(replace(a, nature=of("hire")), replace(b, nature=of("hire")), AS_OF)
     assert not any("reads as" in reason for reason in same.reasons)
+
+
+def test_a_name_of_fillers_is_no_need_that_half_of_it_names() -> None:
+    a = features(plan(title="Customer relationship platform", description="Management of contacts with residents."))
+    b = features(plan(YORK, title="Case management", description="Management of cases."))
+    one, other = (replace(found, concepts={"case management": 0.9}) for found in (a, b))
+    assert shared_need(one, one) == ""
+    assert shared_need(other, other) == "case management"
+
+
+@pytest.mark.parametrize(
+    ("need", "field"),
+    [
+        ("building maintenance term contract", "building maintenance"),
+        ("building framework", "building"),
+        ("finance system", "finance systems"),
+        ("website", "websites"),
+        ("street lighting", "street lighting"),
+    ],
+)
+def test_a_field_has_a_name_that_a_sentence_can_hold(need: str, field: str) -> None:
+    assert field_name(need) == field
+
+
+def test_a_phrase_keeps_the_filler_before_it_that_both_texts_have() -> None:
+    exits = {"title": "Data centre exit", "description": "Migration services for the data centre exit."}
+    assert telling_phrases(features(plan(**exits)), features(plan(YORK, **exits)))[0].lower() == "data centre exit"
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("GB-X-royal-air-force", "Royal Air Force"),
+        ("GB-X-university-of-derby", "University of Derby"),
+        ("GB-X-nhs-property", "NHS Property"),
+        ("GB-X-CLICK-here", "CLICK Here"),
+    ],
+)
+def test_a_name_in_an_identifier_reads_as_a_name(code: str, name: str) -> None:
+    assert authority_short_name(code) == name
 
 
 @pytest.mark.parametrize(
