@@ -55,6 +55,9 @@ def _migrate(connection: Connection, url: str) -> Migration:
         _check_server(connection)
         command.upgrade(configuration(url), "head")
     after = schema.inspect_connection(connection)
+    if not after.mendable:
+        # An index on a missing column would fail with words of SQL.
+        raise SchemaError(after.sentence)
     mended = schema.mend(connection, after)
     connection.commit()
     if mended:

@@ -57,6 +57,10 @@ BEFORE_FIRST: Final = frozenset(f"{number:04}" for number in range(1, 11))
 
 EXPORT: Final = "SELECT state FROM plans WHERE status = 'active' AND state IS NOT NULL"
 """Selects the newest state of every active plan in the log, in the form that `jointly publish` reads."""
+_START_ANEW: Final = (
+    f'export the plans of its plan log (`psql -Atc "{EXPORT}" > plans.jsonl`), then run `jointly migrate` on an empty '
+    "database and `jointly publish plans.jsonl`"
+)
 
 
 class SchemaError(Exception):
@@ -104,6 +108,11 @@ class Schema:
         return self.state in (SchemaState.CURRENT, SchemaState.NEWER)
 
     @property
+    def mendable(self) -> bool:
+        """Whether only objects that hold no data are missing: functions, triggers and indexes."""
+        return not self.demanding and all(name.startswith(("function ", "trigger ", "index ")) for name in self.missing)
+
+    @property
     def sentence(self) -> str:
         """A sentence on the problem and the remedy."""
         missing = [*self.missing[:5], *(["more"] if len(self.missing) > 5 else [])]
@@ -117,15 +126,16 @@ class Schema:
             case SchemaState.OLDER:
                 return f"{name} stands at {self.revision}, this version needs {newest}: run its `jointly migrate`"
             case SchemaState.OBSOLETE:
+                return f"{name} stands at {self.revision}, which can't be migrated: {_START_ANEW}"
+            case SchemaState.DAMAGED if self.mendable:
                 return (
-                    f"{name} stands at {self.revision}, which can't be migrated: export the plans of its plan log "
-                    f'(`psql -Atc "{EXPORT}" > plans.jsonl`), then run `jointly migrate` on an empty database and '
-                    "`jointly publish plans.jsonl`"
+                    f"{name} stands at {self.revision} but {wrong}: run `jointly migrate`, "
+                    "which restores functions, triggers and indexes"
                 )
             case SchemaState.DAMAGED:
                 return (
-                    f"{name} stands at {self.revision} but {wrong}: run `jointly migrate`, "
-                    "which restores functions, triggers and indexes; restore a backup if tables or columns are gone"
+                    f"{name} stands at {self.revision} but {wrong}, which can't be migrated: restore a backup if parts "
+                    f"were lost. If an earlier version made it, {_START_ANEW}"
                 )
             case SchemaState.UNKNOWN:
                 return (

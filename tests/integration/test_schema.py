@@ -90,6 +90,18 @@ async def test_what_holds_data_is_not(statement: str, name: str, database_url: s
     assert "restore a backup" in str(refused.value)
 
 
+async def test_a_database_of_an_earlier_version_says_how_to_start_anew(database_url: str, sql: Sql) -> None:
+    """The column's index is gone with it: creating that would fail with words of SQL."""
+    sql("ALTER TABLE plans DROP COLUMN assessed_revision", "DROP INDEX outbox_waiting")
+    with pytest.raises(SchemaError, match=r"lacks column plans\.assessed_revision") as refused:
+        migrate(database_url)
+    said = str(refused.value)
+    assert "on an empty database and `jointly publish plans.jsonl`" in said
+    assert "LINE 1" not in said
+    assert "outbox_waiting" in " ".join((await look(database_url)).missing), "nothing was created"
+    assert sql(schema.EXPORT) == [], "the command that the message names works on these tables"
+
+
 async def test_a_database_of_a_development_version_says_how_to_start_anew(database_url: str, sql: Sql) -> None:
     sql("UPDATE alembic_version SET version_num = '0010'")
     found = await look(database_url)
