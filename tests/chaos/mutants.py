@@ -312,9 +312,9 @@ MUTANTS: Final = (
             Edit(
                 "services/platform/metrics.py",
                 "        for series in _series(metric, owners[process]):\n"
-                "            if metric in _measured:\n"
+                "            if metric in MEASURED:\n"
                 "                series.set(math.nan)\n",
-                "        if metric in _measured:\n"
+                "        if metric in MEASURED:\n"
                 "            for series in _series(metric, owners[process]):\n"
                 "                series.set(math.nan)\n",
             )
