@@ -94,7 +94,8 @@ def fail(sentence: str, code: int) -> NoReturn:
 
 def detail(error: BaseException) -> str:
     """Return an error's message in one line, without statements or parameters, which may hold plan texts."""
-    said = plain(str(getattr(error, "orig", None) or error), _MAX_DETAIL)
+    # The driver adds the statement's line, which says nothing to whoever reads this.
+    said = plain(str(getattr(error, "orig", None) or error).partition("\nLINE ")[0], _MAX_DETAIL)
     return said or type(error).__name__
 
 
