@@ -88,7 +88,7 @@ def problem_of(error: BaseException) -> Problem:
 
 def fail(sentence: str, code: int) -> NoReturn:
     """End the command with a sentence on standard error and an exit code."""
-    print(plain(sentence), file=sys.stderr)  # noqa: T201
+    print(plain(sentence, 1000), file=sys.stderr)  # noqa: T201
     raise typer.Exit(code)
 
 
