@@ -36,17 +36,22 @@ async def answer(
         )
     own, other = await introductions.sides(session, opportunity, payload.authority)
     said = IntroductionAnswer(payload.agrees)
-    before = {"answer": own.answer, "on": own.on.isoformat() if own.on else None}
+    before = {
+        "answer": own.answer,
+        "on": own.on.isoformat() if own.on else None,
+        "ask_again_on": own.ask_again_on.isoformat() if own.ask_again_on else None,
+    }
     if said is IntroductionAnswer.YES and is_agreed(own, other):
         return before  # both were told, and a later day for one yes would end what both agreed to
     again = later_day(moment.today, payload.remind_on) if said is IntroductionAnswer.LATER else None
     changed = replace(own, answer=said, on=moment.today, ask_again_on=again)
     await introductions.put(session, opportunity.opportunity_id, changed, payload.response_id)
+    other = await _call_off(session, opportunity, changed, other, moment.today)
     await _tell(session, opportunity, changed, other, moment)
     return before
 
 
-async def undo(session: AsyncSession, opportunity: Opportunity, undone: ResponseRow) -> None:
+async def undo(session: AsyncSession, opportunity: Opportunity, undone: ResponseRow, today: date) -> None:
     """Takes an answer back. Raises AnswerRefusedError once both have said yes: the emails can't be taken back."""
     own, other = await introductions.sides(session, opportunity, undone.authority)
     if is_agreed(own, other):
@@ -55,10 +60,21 @@ async def undo(session: AsyncSession, opportunity: Opportunity, undone: Response
         )
     before = undone.change or {}
     answered = IntroductionAnswer(before["answer"]) if before.get("answer") else None
-    on = date.fromisoformat(before["on"]) if before.get("on") else None
-    await introductions.put(
-        session, opportunity.opportunity_id, replace(own, answer=answered, on=on, ask_again_on=None), None
-    )
+    on, again = (date.fromisoformat(before[name]) if before.get(name) else None for name in ("on", "ask_again_on"))
+    restored = replace(own, answer=answered, on=on, ask_again_on=again)
+    await introductions.put(session, opportunity.opportunity_id, restored, None)
+    await _call_off(session, opportunity, restored, other, today)
+
+
+async def _call_off(
+    session: AsyncSession, opportunity: Opportunity, own: Consent, other: Consent, today: date
+) -> Consent:
+    """Forgets a question to the other side that has a day ahead of it and is not asked after all: its yes is gone."""
+    if own.answer is IntroductionAnswer.YES or other.asked_on is None or other.asked_on <= today:
+        return other
+    uncalled = replace(other, asked_on=None)
+    await introductions.put(session, opportunity.opportunity_id, uncalled, None)
+    return uncalled
 
 
 async def _tell(session: AsyncSession, opportunity: Opportunity, own: Consent, other: Consent, moment: Moment) -> None:

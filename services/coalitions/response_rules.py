@@ -26,7 +26,7 @@ from events.responses import (
 from services.coalitions import introduction, party_rules, record_rules
 from services.coalitions.benchmark_requests import record_decision, record_enquiry_answer
 from services.coalitions.pair_coalitions import load_standing, suggest_pair
-from services.coalitions.writing import Moment, write_with_plans
+from services.coalitions.writing import Moment, with_own_plans, write_with_plans
 from services.domain import coalition_answers as rules
 from services.domain.coalition import Coalition, MemberState
 from services.domain.coalition_answers import (
@@ -236,7 +236,7 @@ async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) 
     elif undone.kind == "introduced":
         opportunity = await store.load_opportunity(session, undone.subject_id)
         if opportunity is not None:
-            await introduction.undo(session, opportunity, undone)
+            await introduction.undo(session, opportunity, undone, moment.today)
     elif undone.kind == "invited":
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "an invitation can't be taken back; leave the coalition")
     undone.undone_by = payload.response_id
@@ -259,6 +259,8 @@ async def _restore(session: AsyncSession, row: CoalitionRow, act: ActRecord, mom
         if act.kind == AnswerKind.NOT_THE_SAME:
             return []
         raise
+    if after.is_living and not (await with_own_plans(session, row, after)).is_living:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "the others are in another coalition that has formed")
     await write_with_plans(session, row, after, moment)
     # What became of plans after the end has not been looked at.
     return [] if before.is_living else [member.plan_id for member in after.current]

@@ -139,7 +139,8 @@ class Coalition:
     """One coalition in its current state. `members` are ordered by plan id and include former ones.
 
     `terms_revision` rises with every change of what people agree to: members asked, dates and lead. An answer to older
-    terms is stale. Once a person has acted (`touched`), the engine only proposes.
+    terms is stale. Once a person has acted (`touched`), the engine only proposes. `revivals` counts the undos that
+    brought it back after its end.
     """
 
     coalition_id: str
@@ -155,6 +156,7 @@ class Coalition:
     invitation: Invitation | None = None
     proposals: tuple[Proposal, ...] = ()
     ended_because: str | None = None
+    revivals: int = 0
 
     def member(self, plan_id: str) -> Member | None:
         """The member with this plan."""

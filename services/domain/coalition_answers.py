@@ -292,16 +292,20 @@ def _ended(coalition: Coalition) -> AnswerRefusedError:
 
 
 def _guest(coalition: Coalition, plan_id: str, bars: Bars) -> Member:
-    """The member to invite. A member that said no is invited again only if the engine proposed its plan anew."""
-    require_free(bars, plan_id, guest=True)
+    """The member to invite. A member that said no is invited again only if the engine proposed its plan anew.
+
+    What bars a plan is looked at last: a refusal must not tell of a plan that this coalition does not name.
+    """
     known = coalition.member(plan_id)
     if known is not None and known.state in (MemberState.SUGGESTED, MemberState.LAPSED):
+        require_free(bars, plan_id, guest=True)
         return known
     if known is not None:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, f"plan {plan_id} can't be invited: {known.state.value}")
     proposed = next((one for one in coalition.proposals if one.plan_id == plan_id), None)
     if proposed is None:
         raise AnswerRefusedError(RefusalReason.NOT_A_MEMBER, f"plan {plan_id} does not fit this coalition's members")
+    require_free(bars, plan_id, guest=True)
     return Member(plan_id, proposed.authority)
 
 

@@ -20,6 +20,7 @@ class NoticeKind(StrEnum):
     ENDED = "ended"
 
 
+_ASKING: Final = frozenset({NoticeKind.INVITATION, NoticeKind.REMINDER})
 ENDED: Final = frozenset({CoalitionStatus.AWARDED, CoalitionStatus.DISSOLVED, CoalitionStatus.LAPSED})
 
 
@@ -37,9 +38,10 @@ class Notice:
 def plan_notices(coalition: Coalition, actor: str | None, today: date) -> list[Notice]:
     """Plans the notices about a coalition in its present state. `actor`: the authority whose act led to it.
 
-    An authority gets no notice of its own act. A suggestion that ends without an invitation notifies nobody.
+    An authority gets no notice of its own act. An invitation is another's act: it comes whatever the invited authority
+    did before. A suggestion that ends without an invitation notifies nobody.
     """
-    return [one for one in _notices(coalition, today) if one.authority != actor]
+    return [one for one in _notices(coalition, today) if one.authority != actor or one.kind in _ASKING]
 
 
 def is_current(coalition: Coalition, plan_id: str, kind: NoticeKind, today: date) -> bool:
@@ -59,16 +61,16 @@ def is_current(coalition: Coalition, plan_id: str, kind: NoticeKind, today: date
 def _notices(coalition: Coalition, today: date) -> Iterator[Notice]:
     if coalition.is_living and coalition.invitation is not None:
         for member in coalition.in_state(MemberState.INVITED):
-            yield _invitation(member)
+            yield _invitation(coalition, member)
             yield from _reminders(coalition, member, today)
     yield from _endings(coalition)
     if coalition.status is CoalitionStatus.FORMED:
         for member in coalition.accepted:
-            yield _notice(member, NoticeKind.FORMED)
+            yield _notice(coalition, member, NoticeKind.FORMED)
     if coalition.status is CoalitionStatus.FROZEN:
         for member in coalition.accepted:
             if member.plan_id != coalition.lead:
-                yield _notice(member, NoticeKind.FROZEN)
+                yield _notice(coalition, member, NoticeKind.FROZEN)
 
 
 def _endings(coalition: Coalition) -> Iterator[Notice]:
@@ -90,13 +92,18 @@ def _reminders(coalition: Coalition, member: Member, today: date) -> Iterator[No
             yield Notice(member.authority, member.plan_id, NoticeKind.REMINDER, day.isoformat(), day)
 
 
-def _invitation(member: Member) -> Notice:
+def _invitation(coalition: Coalition, member: Member) -> Notice:
     """Creates the invitation of one day: a member that let one lapse can be invited again."""
     day = member.invited_on
     occasion = f"{NoticeKind.INVITATION.value} {day}" if day is not None else NoticeKind.INVITATION.value
-    return Notice(member.authority, member.plan_id, NoticeKind.INVITATION, occasion)
+    return Notice(member.authority, member.plan_id, NoticeKind.INVITATION, occasion + _again(coalition))
 
 
-def _notice(member: Member, kind: NoticeKind) -> Notice:
-    """Creates a notice that a member gets once: its occasion is its kind."""
-    return Notice(member.authority, member.plan_id, kind, kind.value)
+def _notice(coalition: Coalition, member: Member, kind: NoticeKind) -> Notice:
+    """Creates a notice that a member gets once, and once more each time that an undo brings the coalition back."""
+    return Notice(member.authority, member.plan_id, kind, kind.value + _again(coalition))
+
+
+def _again(coalition: Coalition) -> str:
+    """Whoever was told of the end is told that the coalition goes on."""
+    return f" again {coalition.revivals}" if coalition.revivals else ""

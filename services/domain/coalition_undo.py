@@ -123,6 +123,7 @@ def _revive(coalition: Coalition, change: ActChange) -> Coalition:
         status=change.ended_from,
         ended_because=None,
         terms_revision=coalition.terms_revision + 1,
+        revivals=coalition.revivals + 1,
     )
 
 

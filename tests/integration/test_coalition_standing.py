@@ -247,3 +247,15 @@ async def test_a_joint_tender_that_loses_its_lead_ends(harness: CoalitionsHarnes
         "dissolved",
         "The lead is out after its tender notice",
     )
+
+
+async def test_an_undo_whose_partner_is_in_another_coalition_by_now_is_refused(harness: CoalitionsHarness) -> None:
+    first, second = await _two_pairs(harness)
+    await _say(harness, BRADFORD, "accept", first)
+    await _say(harness, LEEDS, "leave", first)
+    await _say(harness, BRADFORD, "accept", second)
+    before = await _statuses(harness)
+    assert before == ["dissolved", "formed"]
+    refusals = await _take_back(harness, LEEDS, "leave")
+    assert [said for _, said in refusals] == ["the others are in another coalition that has formed"]
+    assert await _statuses(harness) == before

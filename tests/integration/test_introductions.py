@@ -155,6 +155,18 @@ async def test_a_yes_on_each_day_asks_a_later_once_more_and_not_each_day(line: L
     assert len(told(line, BRADFORD)) == 2
 
 
+async def test_a_no_before_the_day_of_a_later_leaves_the_other_to_be_asked(line: Line) -> None:
+    await say(line, LEEDS, "yes")
+    await say(line, BRADFORD, "later", remind_on=line.harness.settings.as_of + timedelta(days=2))  # type: ignore[operator]
+    await say(line, LEEDS, "no")
+    for _ in range(3):
+        await next_day(line)
+        await line.notifier.run()
+    assert len(told(line, BRADFORD)) == 1
+    await say(line, LEEDS, "yes")
+    assert len(told(line, BRADFORD)) == 2
+
+
 async def test_a_yes_on_each_day_tells_of_the_introduction_once(line: Line) -> None:
     await say(line, LEEDS, "yes")
     await say(line, BRADFORD, "yes")

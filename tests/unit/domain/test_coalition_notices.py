@@ -38,6 +38,8 @@ def _told(coalition: Coalition, actor: str | None = None, today: date = INVITED_
         (suggested, None, {}),
         (inviting, LEEDS, {BRADFORD: [K.INVITATION, K.REMINDER], KIRKLEES: [K.INVITATION, K.REMINDER]}),
         (lambda: accept(inviting(), BRADFORD, INVITED_ON), BRADFORD, {KIRKLEES: [K.INVITATION, K.REMINDER]}),
+        # Whatever Bradford did last, the invitation is another council's act.
+        (inviting, BRADFORD, {BRADFORD: [K.INVITATION, K.REMINDER], KIRKLEES: [K.INVITATION, K.REMINDER]}),
         (lambda: decline(inviting(), BRADFORD), LEEDS, {KIRKLEES: [K.INVITATION, K.REMINDER]}),
         (formed, KIRKLEES, {LEEDS: [K.FORMED], BRADFORD: [K.FORMED]}),
         (formed_without_kirklees, KIRKLEES, {LEEDS: [K.FORMED], BRADFORD: [K.FORMED]}),
@@ -59,6 +61,16 @@ def test_a_coalition_that_came_back_can_end_again() -> None:
     assert plan_notices(over, None, INVITED_ON) == plan_notices(over, None, REPLY_BY)
     assert {one.kind for one in plan_notices(again, None, INVITED_ON)} == {K.ENDED}
     assert not set(plan_notices(over, None, INVITED_ON)) & set(plan_notices(again, None, INVITED_ON))
+
+
+@pytest.mark.parametrize("make", [inviting, formed, frozen])
+def test_whoever_was_told_of_the_end_is_told_that_the_coalition_goes_on(make: Make) -> None:
+    before, back = make(), replace(make(), revivals=1)
+    before_notices, notices = (
+        {one for one in plan_notices(each, None, INVITED_ON) if one.kind is not K.REMINDER} for each in (before, back)
+    )
+    assert _told(before) == _told(back)
+    assert not before_notices & notices
 
 
 def test_reminders_come_on_their_days_and_never_late() -> None:
