@@ -131,7 +131,7 @@ def _step(step: RouteStep, entry: RouteEntry | None, authority: str, as_of: date
 
 
 def _others(group: OwnGroup) -> str:
-    return join_words([*group.others]) or "no other council"
+    return join_words(group.others) or "no other council"
 
 
 def _prompts(view: RouteView, as_of: date) -> Sequence[str]:
