@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
+from services.domain.coalition import CoalitionStatus
+from services.domain.coalition_words import STATUS_WORDS
+
 ANSWERS: Final[Mapping[str, str]] = {
     "interested": "Interested",
     "other-dates": "Interested, with other dates",
@@ -85,12 +88,12 @@ STAGES: Final[Mapping[str, str]] = {
 STATUSES: Final[Mapping[str, tuple[str, str]]] = {
     "active": ("Match", "blue"),
     "withdrawn": ("No longer a match", "grey"),
-    "suggested": ("Suggested", "blue"),
-    "inviting": ("Forming", "yellow"),
-    "formed": ("Agreed", "green"),
-    "frozen": ("In the market", "purple"),
-    "awarded": ("Awarded", "green"),
-    "dissolved": ("Ended", "grey"),
-    "lapsed": ("Ended", "grey"),
+    "suggested": (STATUS_WORDS[CoalitionStatus.SUGGESTED].capitalize(), "blue"),
+    "inviting": (STATUS_WORDS[CoalitionStatus.INVITING].capitalize(), "yellow"),
+    "formed": (STATUS_WORDS[CoalitionStatus.FORMED].capitalize(), "green"),
+    "frozen": (STATUS_WORDS[CoalitionStatus.FROZEN].capitalize(), "purple"),
+    "awarded": (STATUS_WORDS[CoalitionStatus.AWARDED].capitalize(), "green"),
+    "dissolved": (STATUS_WORDS[CoalitionStatus.DISSOLVED].capitalize(), "grey"),
+    "lapsed": (STATUS_WORDS[CoalitionStatus.LAPSED].capitalize(), "grey"),
 }
 """A group's status: its word, and the colour of its tag."""
