@@ -85,15 +85,18 @@ STAGES: Final[Mapping[str, str]] = {
     "engagement": "Talking to suppliers now",
     "tendering": "Out to tender",
 }
+_COLOURS: Final[Mapping[CoalitionStatus, str]] = {
+    CoalitionStatus.SUGGESTED: "blue",
+    CoalitionStatus.INVITING: "yellow",
+    CoalitionStatus.FORMED: "green",
+    CoalitionStatus.FROZEN: "purple",
+    CoalitionStatus.AWARDED: "green",
+    CoalitionStatus.DISSOLVED: "grey",
+    CoalitionStatus.LAPSED: "grey",
+}
 STATUSES: Final[Mapping[str, tuple[str, str]]] = {
     "active": ("Match", "blue"),
     "withdrawn": ("No longer a match", "grey"),
-    "suggested": (STATUS_WORDS[CoalitionStatus.SUGGESTED].capitalize(), "blue"),
-    "inviting": (STATUS_WORDS[CoalitionStatus.INVITING].capitalize(), "yellow"),
-    "formed": (STATUS_WORDS[CoalitionStatus.FORMED].capitalize(), "green"),
-    "frozen": (STATUS_WORDS[CoalitionStatus.FROZEN].capitalize(), "purple"),
-    "awarded": (STATUS_WORDS[CoalitionStatus.AWARDED].capitalize(), "green"),
-    "dissolved": (STATUS_WORDS[CoalitionStatus.DISSOLVED].capitalize(), "grey"),
-    "lapsed": (STATUS_WORDS[CoalitionStatus.LAPSED].capitalize(), "grey"),
+    **{status: (STATUS_WORDS[status].capitalize(), colour) for status, colour in _COLOURS.items()},
 }
 """A group's status: its word, and the colour of its tag."""

@@ -1,9 +1,11 @@
 """A group's pages after the councils have agreed: headings, answers that can't be taken back, the plan's link."""
 
 import re
+from dataclasses import replace
 from datetime import date
 
 import pytest
+from starlette.datastructures import FormData
 
 from events.fields import Window
 from services.application.council_lines import CouncilLine
@@ -13,7 +15,11 @@ from services.application.responses import Subject
 from services.domain.coalition import CoalitionStatus, MemberState
 from services.domain.ids import opportunity_id
 from services.local_stack.mail_sink import MailSink
+from services.web import answer_texts
+from services.web.access import Reader
+from services.web.forms import Form
 from services.web.group_heading import group_heading
+from services.web.templating import environment
 from tests.support.coalitions import BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan, plan_id, undo, withdrawal
 from tests.support.web import WebHarness
 
@@ -69,6 +75,22 @@ def agreed(*others: str) -> OwnGroup:
 )
 def test_the_heading_says_how_the_group_stands(group: GroupView, heading: str) -> None:
     assert group_heading(group) == heading
+
+
+@pytest.mark.parametrize(
+    ("group", "offered"),
+    [
+        (replace(view("formed", "accepted", "accepted"), acts=("leave",)), True),
+        (view("formed", "accepted", "accepted"), False),
+        (replace(view("suggested", "suggested", "suggested", agreed=agreed("A")), acts=("invite",)), False),
+        (replace(view("frozen", "accepted", "accepted"), acts=("leave",), closed="Closed."), False),
+    ],
+)
+def test_signing_in_is_offered_where_the_council_can_act(group: GroupView, offered: bool) -> None:
+    reader = Reader("E", "c1", "/g/token", None)
+    page = environment().get_template("group.html")
+    shown = page.render(reader=reader, group=group, texts=answer_texts, hints=answer_texts.HINTS, form=Form(FormData()))
+    assert ("Sign in and open the group<" in shown) == offered
 
 
 def text_of(html: str) -> str:
