@@ -2,6 +2,7 @@
 """Formats names, dates and amounts for procurement officers. Plan text is data: one line, cut, never markup."""
 
 import re
+from collections.abc import Sequence
 from datetime import date
 
 from matching import reference
@@ -61,6 +62,6 @@ def format_pounds(amount: float) -> str:
     return f"£{round(amount, -3):,.0f}" if amount >= 10_000 else f"£{amount:,.0f}"
 
 
-def join_words(items: list[str]) -> str:
+def join_words(items: Sequence[str]) -> str:
     """a, b and c."""
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1] if items else ""

@@ -123,7 +123,7 @@ def _step(step: RouteStep, entry: RouteEntry | None, authority: str, as_of: date
 
 
 def _own_group(group: OwnGroup) -> str:
-    others = join_words([*group.others]) or "no other council"
+    others = join_words(group.others) or "no other council"
     return f"{group.place} {others}{f' ({group.status_word})' if group.status_word else ''}."
 
 

@@ -10,7 +10,8 @@ from services.application import api_tokens as use
 from services.application.api_tokens import ApiTokenError
 from services.application.known_authorities import require_known
 from services.cli.database import with_database
-from services.cli.responses import REFUSED, stop
+from services.cli.errors import fail
+from services.cli.responses import REFUSED
 from services.cli.terminal import plain
 from services.domain.api_access import READ_SCOPES, Scope
 from services.domain.audit import Channel
@@ -46,7 +47,7 @@ def issue(
     try:
         row, token = with_database(write)
     except ApiTokenError as error:
-        stop(str(error), REFUSED)
+        fail(str(error), REFUSED)
     shown = use.calendar_address(settings().public_url, token) if Scope.CALENDAR in scopes else token
     if as_json:
         typer.echo(json.dumps({**_as_json(row), "token": shown}))
@@ -93,7 +94,7 @@ def revoke(token_id: Annotated[str, typer.Argument(help="The token's id; see `jo
     try:
         row = with_database(write)
     except ApiTokenError as error:
-        stop(str(error), REFUSED)
+        fail(str(error), REFUSED)
     typer.echo(f"revoked: {row.prefix}... of {row.authority}")
 
 

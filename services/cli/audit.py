@@ -15,8 +15,8 @@ from events.signed_notes import NoteError, read_checkpoints
 from services.application import audit as use
 from services.application.audit import AuditError, Known
 from services.cli.database import with_database, with_snapshot
+from services.cli.errors import fail
 from services.cli.keys import write_private_key
-from services.cli.responses import stop
 from services.platform.settings import settings
 from services.store import audit_log, audit_names
 from services.store.database import Sessions, transaction
@@ -66,7 +66,7 @@ def prove(entry: Annotated[int, typer.Argument(min=0, max=_MAX_ENTRY, help="The 
     try:
         proof = with_snapshot(lambda session: use.prove(session, entry))
     except AuditError as error:
-        stop(str(error), BROKEN)
+        fail(str(error), BROKEN)
     typer.echo(proof, nl=False)
 
 
@@ -90,7 +90,7 @@ def checkpoint() -> None:
     """Print the newest checkpoint. Keep it outside this installation, for `jointly audit verify --checkpoint FILE`."""
     row = with_snapshot(audit_log.newest_checkpoint)
     if row is None:
-        stop("nothing has been signed yet: the relay needs JOINTLY_INSTALLATION_KEY_FILE", BROKEN)
+        fail("nothing has been signed yet: the relay needs JOINTLY_INSTALLATION_KEY_FILE", BROKEN)
     typer.echo(row.note, nl=False)
 
 
@@ -115,19 +115,19 @@ def erase_name(
             return await audit_names.erase(session, actor)
 
     if not with_database(erase):
-        stop(f"there is no name under {actor}; it may have been erased already", BROKEN)
+        fail(f"there is no name under {actor}; it may have been erased already", BROKEN)
     typer.echo(f"erased: the name behind {actor}")
 
 
 def _read_kept(path: Path, key: PublicKey | None) -> list[Known]:
     if key is None:
-        stop("say with which key checkpoints are signed: --key FILE, or JOINTLY_INSTALLATION_KEY_FILE", USAGE)
+        fail("say with which key checkpoints are signed: --key FILE, or JOINTLY_INSTALLATION_KEY_FILE", USAGE)
     try:
         return [Known(one, str(path)) for one in read_checkpoints(path.read_text("utf-8"), key)]
     except (OSError, UnicodeDecodeError) as error:
-        stop(f"{path}: can't be read: {getattr(error, 'strerror', None) or 'not UTF-8'}", USAGE)
+        fail(f"{path}: can't be read: {getattr(error, 'strerror', None) or 'not UTF-8'}", USAGE)
     except NoteError as error:
-        stop(f"{path}: {error}", USAGE)
+        fail(f"{path}: {error}", USAGE)
 
 
 def _make_key(path: Path) -> SigningKey:
@@ -151,6 +151,6 @@ def _read_key(path: Path, read: Callable[[bytes], Key]) -> Key:
     try:
         return read(path.read_bytes())
     except OSError as error:
-        stop(f"{path}: can't be read: {error.strerror}", USAGE)
+        fail(f"{path}: can't be read: {error.strerror}", USAGE)
     except KeyFileError as error:
-        stop(f"{path}: {error}", USAGE)
+        fail(f"{path}: {error}", USAGE)

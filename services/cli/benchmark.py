@@ -19,8 +19,9 @@ from services.application.benchmarks import (
 )
 from services.application.known_authorities import require_known
 from services.cli.database import with_database
+from services.cli.errors import fail
 from services.cli.producing import check_authority
-from services.cli.responses import REFUSED, USAGE, stop
+from services.cli.responses import REFUSED, USAGE
 from services.cli.terminal import plain, print_rows
 from services.domain.audit import Channel
 from services.domain.benchmark_cells import BenchmarkCell, PriceStep, Quarter
@@ -57,7 +58,7 @@ def benchmark(
     try:
         found = with_database(work)
     except BenchmarkError as error:
-        stop(str(error), REFUSED)
+        fail(str(error), REFUSED)
     if as_json:
         for cell in found.cells:
             typer.echo(json.dumps(cell_as_json(cell)))
@@ -91,7 +92,7 @@ def _quarter(text: str | None) -> Quarter | None:
     try:
         return Quarter.parse(text) if text else None
     except ValueError as error:
-        stop(f"--quarter: {error}", USAGE)
+        fail(f"--quarter: {error}", USAGE)
 
 
 def _row(cell: BenchmarkCell, found: Benchmark) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from services.application.calendar_file import to_ics
 from services.application.coalitions import Answer, CoalitionError, MemberRoutes
 from services.cli.database import with_snapshot
 from services.cli.days import DAY, read_day
+from services.cli.errors import fail
 from services.cli.responses import (
     AUTHORITY,
     DRY_RUN,
@@ -32,7 +33,6 @@ from services.cli.responses import (
     Sending,
     needed,
     respond,
-    stop,
 )
 from services.cli.terminal import plain, print_count, print_rows
 from services.platform.clock import today
@@ -91,7 +91,7 @@ def show(coalition: _Id, as_json: _Json = False) -> None:
     try:
         state, routes, answers = with_snapshot(read)
     except CoalitionError as error:
-        stop(str(error), REFUSED)
+        fail(str(error), REFUSED)
     if as_json:
         found = {"routes": routes.entries, "answers": [asdict(one) for one in answers]}
         typer.echo(json.dumps({**state.model_dump(mode="json"), **found}))
@@ -114,7 +114,7 @@ def export(
     try:
         block = with_snapshot(lambda session: use.joint_notice(session, coalition))
     except CoalitionError as error:
-        stop(str(error), REFUSED)
+        fail(str(error), REFUSED)
     typer.echo(json.dumps(block, indent=2))
 
 
@@ -131,7 +131,7 @@ def act(
 ) -> None:
     """Accept an invitation or decline it, join late, leave, commit, or take the lead."""
     if decided_by and what is not Act.COMMIT:
-        stop("--decided-by goes with `commit`", USAGE)
+        fail("--decided-by goes with `commit`", USAGE)
     _act(what, coalition, authority, Sending(signing_key_file, own_topic, dry_run), decided_by=decided_by, party=party)
 
 
@@ -198,9 +198,9 @@ def dates(
     try:
         invitation = with_snapshot(lambda session: use.find(session, coalition)).invitation
     except CoalitionError as error:
-        stop(str(error), REFUSED)
+        fail(str(error), REFUSED)
     if invitation is not None and day <= invitation.reply_by:
-        stop(f"--reply-by: the members have until {format_date(invitation.reply_by)}; give a later day", REFUSED)
+        fail(f"--reply-by: the members have until {format_date(invitation.reply_by)}; give a later day", REFUSED)
     payload = respond(ResponseDates, coalition, code, {"reply_by": day})
     Sending(signing_key_file, own_topic, dry_run).send([payload])
 
@@ -218,7 +218,7 @@ def _print_calendar(coalition: str, authority: str) -> None:
         lambda session: find_coalition_deadlines(session, authority, coalition, today(settings().as_of))
     )
     if items is None:
-        stop(f"{authority} is in no coalition {coalition}; `jointly coalition list` shows them", REFUSED)
+        fail(f"{authority} is in no coalition {coalition}; `jointly coalition list` shows them", REFUSED)
     typer.echo(to_ics(items, settings().public_url).decode(), nl=False)
 
 

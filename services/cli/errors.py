@@ -88,13 +88,14 @@ def problem_of(error: BaseException) -> Problem:
 
 def fail(sentence: str, code: int) -> NoReturn:
     """End the command with a sentence on standard error and an exit code."""
-    print(plain(sentence), file=sys.stderr)  # noqa: T201
+    print(plain(sentence, 1000), file=sys.stderr)  # noqa: T201
     raise typer.Exit(code)
 
 
 def detail(error: BaseException) -> str:
     """Return an error's message in one line, without statements or parameters, which may hold plan texts."""
-    said = plain(str(getattr(error, "orig", None) or error), _MAX_DETAIL)
+    # The driver adds the statement's line, which says nothing to whoever reads this.
+    said = plain(str(getattr(error, "orig", None) or error).partition("\nLINE ")[0], _MAX_DETAIL)
     return said or type(error).__name__
 
 

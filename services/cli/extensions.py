@@ -14,8 +14,9 @@ from services.application.enquiries import EnquiryRecord
 from services.application.extensions import ExtensionRecord
 from services.application.responses import ResponseError
 from services.cli.database import with_snapshot
+from services.cli.errors import fail
 from services.cli.producing import check_authority
-from services.cli.responses import AUTHORITY, DRY_RUN, OWN_TOPIC, REFUSED, SIGNING_KEY, Sending, stop
+from services.cli.responses import AUTHORITY, DRY_RUN, OWN_TOPIC, REFUSED, SIGNING_KEY, Sending
 from services.cli.terminal import plain, print_rows
 from services.domain.benchmark_cells import WithheldReason
 from services.domain.benchmark_requests import ExtensionDecision
@@ -55,7 +56,7 @@ def decide(
     try:
         payload = with_snapshot(lambda session: use.build_decision(session, request, code, decision.value))
     except ResponseError as error:
-        stop(str(error), REFUSED)
+        fail(str(error), REFUSED)
     Sending(signing_key_file, own_topic, dry_run).send([payload], undoable=False)
 
 
@@ -96,7 +97,7 @@ def answer(
             )
         )
     except ResponseError as error:
-        stop(str(error), REFUSED)
+        fail(str(error), REFUSED)
     Sending(signing_key_file, own_topic, dry_run).send([payload], undoable=False)
 
 

@@ -16,7 +16,8 @@ from services.application import party_acts as use
 from services.application.responses import ResponseError
 from services.cli.database import with_snapshot
 from services.cli.days import DAY, read_day
-from services.cli.responses import AUTHORITY, DRY_RUN, OWN_TOPIC, REFUSED, SIGNING_KEY, Sending, stop
+from services.cli.errors import fail
+from services.cli.responses import AUTHORITY, DRY_RUN, OWN_TOPIC, REFUSED, SIGNING_KEY, Sending
 from services.cli.terminal import plain
 from services.domain.reorganisation import full_name_on
 from services.platform.clock import today
@@ -110,5 +111,5 @@ def _send(build: _Build, sending: Sending) -> None:
     try:
         payload = with_snapshot(build)
     except ResponseError as error:
-        stop(str(error), REFUSED)
+        fail(str(error), REFUSED)
     sending.send([payload], undoable=False)

@@ -13,7 +13,8 @@ from events.fields import canonical_authority
 from services.application import programme as use
 from services.cli.database import with_snapshot
 from services.cli.days import DAY, read_day
-from services.cli.responses import USAGE, stop
+from services.cli.errors import fail
+from services.cli.responses import USAGE
 from services.domain.programme.report import Measure
 from services.platform.clock import today
 from services.platform.settings import settings
@@ -47,7 +48,7 @@ def programme(
     try:
         parts = use.read_rate(rate or "")
     except ValueError as error:
-        stop(f"--rate: {error}", USAGE)
+        fail(f"--rate: {error}", USAGE)
 
     async def read(session: AsyncSession) -> list[Measure]:
         return await use.measures(session, day, authority=code, rate=parts)

@@ -14,7 +14,8 @@ from services.application import csv_table
 from services.application import reorganisation as use
 from services.application.csv_table import FileError, Problem
 from services.cli.database import with_snapshot
-from services.cli.responses import REFUSED, USAGE, stop
+from services.cli.errors import fail
+from services.cli.responses import REFUSED, USAGE
 from services.domain.reorganisation import Preview
 
 
@@ -46,12 +47,12 @@ def _successions(given: str) -> list[Succession]:
         day = date.fromisoformat(given)
     except ValueError:
         if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", given):
-            stop(f"--preview: there is no day {given}", USAGE)
+            fail(f"--preview: there is no day {given}", USAGE)
         return _from_file(Path(given))
     found = [one for one in decided() if one.starts == day]
     if not found:
         days = ", ".join(sorted({one.starts.isoformat() for one in decided()}))
-        stop(f"no succession starts on {day}; the days are {days}, or give a file", REFUSED)
+        fail(f"no succession starts on {day}; the days are {days}, or give a file", REFUSED)
     return found
 
 
@@ -59,11 +60,11 @@ def _from_file(path: Path) -> list[Succession]:
     try:
         found = list(use.read(csv_table.read_text(path)))
     except FileError as error:
-        stop(f"{path}: {error}", USAGE)
+        fail(f"{path}: {error}", USAGE)
     for one in found:
         if isinstance(one, Problem):
-            stop(f"{path}, line {one.line}: {one.field} {one.reason}", REFUSED)
+            fail(f"{path}, line {one.line}: {one.field} {one.reason}", REFUSED)
     try:
         return list(check(one for one in found if isinstance(one, Succession)))
     except SuccessionError as error:
-        stop(f"{path}: {error}", REFUSED)
+        fail(f"{path}: {error}", REFUSED)

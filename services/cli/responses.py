@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +16,7 @@ from services.application import responses as use
 from services.application.responses import ResponseError
 from services.cli.database import with_snapshot
 from services.cli.days import DAY, read_day
+from services.cli.errors import fail
 from services.cli.producing import load_key
 from services.cli.terminal import plain
 from services.platform.settings import settings
@@ -127,7 +128,7 @@ class Sending:
         try:
             count = asyncio.run(use.RESPONSE_EVENTS.send(settings(), payloads, key=self.key, own_topic=self.own_topic))
         except SignatureError as error:
-            stop(str(error), REFUSED)
+            fail(str(error), REFUSED)
         if not undoable:
             typer.echo("Sent.")
             return
@@ -143,13 +144,13 @@ def respond(kind: type[ResponsePayload], subject: str, authority: str, values: d
         found = with_snapshot(lambda session: use.find_subject(session, subject, authority))
         return use.build(kind, {**found.fields(authority), **values})
     except ResponseError as error:
-        stop(str(error), REFUSED)
+        fail(str(error), REFUSED)
 
 
 def needed(authority: str | None) -> str:
     """Return the authority's code; exit if none is given."""
     if authority is None:
-        stop("say who answers: --authority CODE", USAGE)
+        fail("say who answers: --authority CODE", USAGE)
     return canonical_authority(authority)
 
 
@@ -159,30 +160,24 @@ def span(text: str | None) -> dict[str, str] | None:
         return None
     earliest, slash, latest = text.partition("/")
     if not slash:
-        stop(f"--window: '{text}' is not two days with a slash between, such as 2027-09-01/2027-12-31", USAGE)
+        fail(f"--window: '{text}' is not two days with a slash between, such as 2027-09-01/2027-12-31", USAGE)
     return {"earliest": earliest, "latest": latest}
-
-
-def stop(sentence: str, code: int) -> NoReturn:
-    """Exit with a sentence."""
-    typer.echo(plain(sentence, 1000), err=True)
-    raise typer.Exit(code)
 
 
 def _undo(response_id: str, authority: str, party: str | None) -> ResponsePayload:
     row = with_snapshot(lambda session: store.given_for(session, authority, response_id, party or authority))
     if row is None:
-        stop(f"{authority} gave no answer {response_id}", REFUSED)
+        fail(f"{authority} gave no answer {response_id}", REFUSED)
     if row.plan_id is None:
         how = "`jointly parties revoke` ends a delegation; another answer replaces one about prices"
-        stop(f"that can't be taken back; {how}", REFUSED)
+        fail(f"that can't be taken back; {how}", REFUSED)
     subject = use.Subject(row.subject, row.subject_id, int(row.payload["subject_revision"]), row.plan_id)
     return use.build(ResponseUndone, {**subject.fields(authority), "undoes": response_id, "acting_party": party})
 
 
 def _publish_file(path: Path, sending: Sending) -> None:
     if not path.is_file():
-        stop(f"no file at {path}; or say what to answer, for example `jointly answer ID interested`", USAGE)
+        fail(f"no file at {path}; or say what to answer, for example `jointly answer ID interested`", USAGE)
     found = list(use.read_jsonl(path))
     errors = [one for one in found if isinstance(one, ResponseError)]
     for error in errors:

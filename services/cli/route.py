@@ -16,8 +16,9 @@ from services.application.responses import ResponseError, Subject
 from services.application.routes import RouteError, RouteView
 from services.cli.database import with_snapshot
 from services.cli.days import DAY, read_day
+from services.cli.errors import fail
 from services.cli.lazy_encoder import embed_missing
-from services.cli.responses import DRY_RUN, OWN_TOPIC, REFUSED, SIGNING_KEY, Sending, stop
+from services.cli.responses import DRY_RUN, OWN_TOPIC, REFUSED, SIGNING_KEY, Sending
 from services.cli.terminal import plain
 from services.platform.clock import today
 from services.platform.settings import settings
@@ -41,7 +42,7 @@ def show(
     try:
         view = with_snapshot(read)
     except RouteError as error:
-        stop(str(error), REFUSED)
+        fail(str(error), REFUSED)
     if as_json:
         typer.echo(json.dumps(use.to_json(view)))
         return
@@ -90,5 +91,5 @@ def record(
         }
         payload = sending.build(ResponseRoute, values)
     except ResponseError as error:
-        stop(str(error), REFUSED)
+        fail(str(error), REFUSED)
     Sending(signing_key_file, own_topic, dry_run).send([payload])

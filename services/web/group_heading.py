@@ -16,7 +16,7 @@ _NOBODY: Final = "No other council is left in this group"
 def group_heading(group: GroupView) -> str:
     """The heading of a group or of a pair."""
     if group.agreed_group:
-        others = join_words([*group.agreed_group.others])
+        others = join_words(group.agreed_group.others)
         return f"You are already in an agreed group{' with ' if others else ''}{others}"
     if group.status in _ENDED:
         return _ENDED[group.status]

@@ -55,7 +55,7 @@ def _day(value: date | None) -> str:
 
 
 def _sentence(items: Sequence[str]) -> str:
-    return join_words([*items])
+    return join_words(items)
 
 
 def _pounds(value: float | None) -> str:
