@@ -63,21 +63,23 @@ class EmailsNow:
 
     def sentence(self, today: date) -> str:
         """Describes the choice in words."""
-        others = (
+        switches = (
             (EmailChoice.NO_QUESTIONS, self.confirmations),
             (EmailChoice.NO_PRICES, self.benchmarks),
             (EmailChoice.NO_GROUPS, self.coalitions),
         )
-        return " ".join([self._about_matches(today), *(SENTENCES[choice] for choice, wanted in others if not wanted)])
-
-    def _about_matches(self, today: date) -> str:
-        if not self.immediate and not self.digest:
-            return SENTENCES[EmailChoice.STOP]
+        others = [SENTENCES[choice] for choice, wanted in switches if not wanted]
         if self.paused_until is not None and self.paused_until > today:
-            return f"All emails are paused until {self.paused_until:%-d %B %Y}."
+            stopped = [] if self.immediate or self.digest else [SENTENCES[EmailChoice.STOP]]
+            return " ".join([f"All emails are paused until {self.paused_until:%-d %B %Y}.", *stopped, *others])
+        if self.immediate and self.digest and not others:
+            return SENTENCES[EmailChoice.ALL]
+        return " ".join([self._about_matches(), *others])
+
+    def _about_matches(self) -> str:
         if not self.immediate:
-            return SENTENCES[EmailChoice.DIGEST_ONLY]
-        return SENTENCES[EmailChoice.ALL] if self.digest else "You get emails at once, and no weekly digest."
+            return SENTENCES[EmailChoice.DIGEST_ONLY if self.digest else EmailChoice.STOP]
+        return f"You get emails about matches at once, and {'the' if self.digest else 'no'} weekly digest."
 
 
 async def current(session: AsyncSession, authority: str, today: date) -> EmailsNow | None:

@@ -103,4 +103,4 @@ def _reads(row: Authority | None, today: date) -> bool:
     """Whether an authority gets emails about prices on a day."""
     if row is None or row.mailbox is None or row.authority in dissolutions(today):
         return False
-    return row.wants_email(today) and row.benchmarks and not row.is_paused(today)
+    return row.takes_part(today) and row.benchmarks and not row.is_paused(today)

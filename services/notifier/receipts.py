@@ -81,7 +81,6 @@ async def begin(
         act,
         title,
         undo_by,
-        row.signed_on,
         party=said_by,
         named=not closed,
         on_page=links is not None,

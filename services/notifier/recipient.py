@@ -17,7 +17,7 @@ LOOK_AGAIN: Final = timedelta(hours=6)
 
 
 class Recipient(NamedTuple):
-    """An authority that wants the email, with its mailbox."""
+    """An authority that can get the email now, with its mailbox."""
 
     authority: Authority
     mailbox: str
@@ -25,14 +25,14 @@ class Recipient(NamedTuple):
 
 async def recipient_of(session: AsyncSession, mail: Mail, row: Authority | None, at: datetime) -> Recipient | None:
     """Returns the recipient. None, and the email is put off, if there is no mailbox yet or the authority has paused.
-    None, and the email is closed, if the authority wants no emails."""
+    None, and the email is closed, if the authority has withdrawn."""
     today = day_of(at)
     if row is None or row.mailbox is None or row.is_paused(today):
         deliveries.mark_retry(
             mail, [], at, at + LOOK_AGAIN, WaitReason.PAUSED if row and row.mailbox else WaitReason.NO_MAILBOX
         )
         return None
-    if not row.wants_email(today):
+    if not row.takes_part(today):
         await close_unsent(session, mail, [], row, at, CancelReason.NOT_WANTED)
         return None
     return Recipient(row, row.mailbox)

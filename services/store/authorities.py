@@ -37,7 +37,7 @@ class Authority(SQLModel, table=True):
 
     `immediate` and `digest` switch the two kinds of email about matches on and off. `confirmations` switches the one
     that asks whether plans are still true, last sent on `confirmation_asked_on`. `benchmarks` switches those about
-    prices and extensions, `coalitions` those about groups. `paused_until` withholds all email until that day.
+    prices and extensions, `coalitions` those about groups. `paused_until` withholds all until that day but receipts.
     """
 
     __tablename__ = "authorities"
@@ -68,10 +68,6 @@ class Authority(SQLModel, table=True):
         """Whether the authority's signature of the Charter counts on this day."""
         signed = self.signed_on is not None and self.signed_on <= on
         return signed and (self.lapsed_on is None or self.lapsed_on > on) and self.takes_part(on)
-
-    def wants_email(self, on: date) -> bool:
-        """Whether the authority takes part and has not switched off all emails."""
-        return self.takes_part(on) and (self.immediate or self.digest)
 
     def is_paused(self, today: date) -> bool:
         """Return whether the authority wants no email yet."""

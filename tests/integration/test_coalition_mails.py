@@ -207,7 +207,8 @@ async def test_what_no_longer_holds_is_not_sent(line: Line) -> None:
 @pytest.mark.parametrize(
     ("fields", "mails"),
     [
-        ({"immediate": False, "digest": False}, 0),
+        ({"immediate": False, "digest": False}, 1),
+        ({"coalitions": False}, 0),
         ({"withdrawn_on": date(2026, 11, 1)}, 0),
         ({"immediate": False}, 1),
     ],

@@ -98,4 +98,5 @@ async def test_the_question_has_a_switch_of_its_own(line: Line) -> None:
     assert len(await ask(line)) == 1
     async with transaction(line.harness.sessions) as session:
         await choose(session, LEEDS, EmailChoice.ALL, None, line.notifier.now.date())
+        await choose(session, LEEDS, EmailChoice.STOP, None, line.notifier.now.date())
     assert len(await ask(line)) == 2

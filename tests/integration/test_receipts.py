@@ -49,6 +49,9 @@ async def test_an_act_is_receipted_once_with_how_to_take_it_back(line: Line) -> 
     assert "recorded this for your council: you are in." in body(mail)
     assert "undo" in body(mail, "html")
     assert "Why these councils" not in body(mail)
+    for part in (body(mail), body(mail, "html")):
+        assert "You get this receipt whatever your settings, because somebody acted for Council E08000032." in part
+        assert "To stop" not in part
     (asked,) = receipts(line, LEEDS)
     assert "This can't be taken back; you can still leave." in body(asked)
     assert receipts(line, KIRKLEES) == []
@@ -80,7 +83,7 @@ async def test_a_receipt_does_not_promise_an_undo_that_would_be_refused(line: Li
     await line.harness.act(BRADFORD, "leave")
     await line.deliver()
     left = next(mail for mail in receipts(line, BRADFORD) if "you left" in mail["Subject"])
-    assert "This can't be taken back: the group takes no more answers." in body(left)
+    assert "This can't be taken back any more." in body(left)
     assert "undo" not in body(left)
 
 
@@ -116,7 +119,7 @@ async def test_emails_name_the_office_that_convened_or_acted(line: Line) -> None
     fields = response_fields(LEEDS, state.coalition_id, state.terms_revision, next(line.harness.numbers))
     await line.deliver()
     (invitation,) = line.to(BRADFORD)
-    assert "join Yorkshire program" in invitation["Subject"]
+    assert "join Yorkshire…?" in invitation["Subject"]
     assert f"{OFFICE_NAME} asks you to go to market together. You may say no" in body(invitation)
     await line.harness.respond(ResponseMembership(**fields, act="accept", acting_party=OFFICE))
     await line.deliver()

@@ -111,6 +111,11 @@ async def test_a_receipt_leads_to_the_page_that_takes_the_answer_back(line: Line
             in text
         )
         assert "undo" not in text
+        assert "You get this receipt whatever your settings, because somebody acted for Council E08000032." in text
+        assert "Your emails" in text
+        assert "Stop, pause" not in text
+        assert "To stop" not in text
+    assert len(links(mail, "s")) == 1
     (address,) = links(mail, "g")
     pages = WebHarness(line.harness, client)
     page = (await client.get(address)).text

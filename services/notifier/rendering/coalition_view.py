@@ -41,6 +41,7 @@ class CoalitionLetter:
     `routes`: the routes that members looked at, and those still to consider.
 
     `answer_link` and `stop_link` lead to pages, if the installation has any.
+    `is_receipt`: no switch stops it, so its end offers none.
     """
 
     authority: str
@@ -62,6 +63,7 @@ class CoalitionLetter:
     routes: tuple[str, ...] = ()
     answer_link: str | None = None
     stop_link: str | None = None
+    is_receipt: bool = False
 
 
 def coalition_letter(
@@ -110,9 +112,9 @@ def _subject(state: CoalitionState, own: CoalitionMember, kind: NoticeKind, aske
     asked = {
         NoticeKind.INVITATION: f"join {truncate(asker, 18)}? {due}",
         NoticeKind.REMINDER: f"no answer yet. {due}",
-        NoticeKind.FORMED: "your coalition has formed",
+        NoticeKind.FORMED: "your group has formed",
         NoticeKind.FROZEN: "the joint tender is out",
-        NoticeKind.ENDED: "the joint contract is awarded" if state.status == "awarded" else "the coalition has ended",
+        NoticeKind.ENDED: "the joint contract is awarded" if state.status == "awarded" else "the group has ended",
     }[kind]
     need = sanitise(own.title, 120) or reference(own.plan_id)
     return f"{truncate(need, SUBJECT_LENGTH - len(asked) - 2)}: {asked}"
@@ -139,7 +141,7 @@ def _opening(
         case NoticeKind.FROZEN:
             return f"{leader} has published the joint tender notice. It names every member: nobody can join any more."
         case NoticeKind.ENDED:
-            return f"The coalition has ended. {sanitise(state.ended_because or '', 200)}".strip()
+            return f"The group has ended. {sanitise(state.ended_because or '', 200)}".strip()
 
 
 def _formed(state: CoalitionState, own: CoalitionMember, leader: str, names: Mapping[str, str]) -> str:

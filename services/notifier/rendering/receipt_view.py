@@ -30,7 +30,7 @@ NOTED: Final = {
     "document": "you shared a document",
     "enquiry": "your answer to a question about prices",
 }
-_CLOSED: Final = "This can't be taken back: the group takes no more answers."
+_CLOSED: Final = "This can't be taken back any more."
 _FINAL: Final = "This can't be taken back; you can still leave."
 FINAL: Final = {
     "invited": _FINAL,
@@ -73,7 +73,6 @@ def receipt_letter(
     act: Act,
     title: str,
     undo_by: date,
-    signed_on: date | None,
     *,
     party: str,
     named: bool,
@@ -107,9 +106,10 @@ def receipt_letter(
         ),
         explanation="",
         contact=None,
-        signed_on=format_date(signed_on) if signed_on else None,
+        signed_on=None,
         coalition_id=act.subject_id,
         reference=f"{act.subject.capitalize()}: {act.subject_id}",
+        is_receipt=True,
     )
 
 

@@ -23,7 +23,7 @@ from services.web.templating import render
 router = APIRouter()
 CHOICES: Final[Mapping[str, str]] = {
     EmailChoice.ALL: "All emails: at once, and the weekly digest",
-    EmailChoice.DIGEST_ONLY: "The weekly digest only",
+    EmailChoice.DIGEST_ONLY: "Matches in the weekly digest only",
     EmailChoice.PAUSE_MONTH: "Pause all emails for a month",
     EmailChoice.PAUSE_QUARTER: "Pause all emails for three months",
     EmailChoice.STOP: "Stop emails about matches",

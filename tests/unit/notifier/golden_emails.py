@@ -172,6 +172,16 @@ def formed() -> Any:
     return coalition_email.text(letter, WHO), coalition_email.html(letter, WHO), letter.subject
 
 
+def ended() -> Any:
+    """An email about a group that ended without a contract."""
+    because = "Fewer than two members are left."
+    found = group("dissolved", ended_because=because, **dict.fromkeys((LEEDS, BRADFORD), "accepted"))
+    letter = coalition_letter(
+        found, f"{BRADFORD}:HR-1", NoticeKind.ENDED, "Bradford Council", SHORT, {}, SIGNED, LOOKED_AT
+    )
+    return coalition_email.text(letter, WHO), coalition_email.html(letter, WHO), letter.subject
+
+
 def emails() -> dict[str, tuple[str, str, str]]:
     """Each email as text, HTML and subject."""
     closed = pair(LEEDS, CAMDEN, sharing="match_only", band="digest")
@@ -216,6 +226,7 @@ def emails() -> dict[str, tuple[str, str, str]]:
         ),
         "invitation": invitation(),
         "formed": formed(),
+        "ended": ended(),
     }
 
 
