@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.audit import Act, AuditAction, Channel
 from services.store import audit_log, authorities, benchmark_notices, coalition_notices, plan_confirmations
-from services.store.addressees import addressee, written_to
+from services.store.addressees import addressee, mutes_for, written_to
 from services.store.authorities import AuthorityUpdate, Mutes, SaveResult
 
 
@@ -113,19 +113,25 @@ async def stop_kind(session: AsyncSession, authority: str, kind: str, today: dat
     return await _write(session, entry, f"stop-{stopped}", None, today)
 
 
-async def muted_partners(session: AsyncSession, authority: str) -> frozenset[str]:
-    """The authorities that this one wants no emails about, by their codes."""
-    return (await authorities.mutes_of(session, [authority])).get(authority, Mutes()).partners
+async def muted_partners(session: AsyncSession, authority: str, today: date) -> frozenset[str]:
+    """The authorities that are left out of emails about this one's plans, by their codes."""
+    return (await mutes_for(session, authority, today)).partners
 
 
 async def set_muted(
     session: AsyncSession, authority: str, partner: str, actor: str | None, today: date, *, muted: bool
 ) -> EmailsNow | None:
     """Mutes a partner, or lets emails about it through again; what the authority gets then."""
-    before = await muted_partners(session, authority)
-    partners = before | {partner} if muted else before - {partner}
-    entry = AuthorityUpdate(authority, {}, partners)
-    return await _write(session, entry, f"{'mute' if muted else 'unmute'} {partner}", actor, today)
+    reader = written_to(authority, today)
+    held = await authorities.mutes_of(session, sorted({authority, reader}))
+    if muted:
+        entry = AuthorityUpdate(reader, {}, held.get(reader, Mutes()).partners | {partner})
+        return await _write(session, entry, f"mute {partner}", actor, today)
+    # A dissolved authority's own mutes hold beside those of its successor.
+    for code in (code for code, mutes in held.items() if partner in mutes.partners):
+        entry = AuthorityUpdate(code, {}, held[code].partners - {partner})
+        await _write(session, entry, f"unmute {partner}", actor, today)
+    return await current(session, authority, today)
 
 
 async def _write(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,7 +13,6 @@ from services.application import frameworks
 from services.application.frameworks import FrameworkCheck, FrameworkError
 from services.application.own_groups import OwnGroup, to_own_group
 from services.application.responses import ResponseError, Subject, find_subject
-from services.domain.coalition import CoalitionStatus
 from services.domain.disclosure import is_open
 from services.domain.ids import plan_subject
 from services.domain.reorganisation import full_name_on
@@ -24,13 +23,6 @@ from services.platform.settings import Settings
 from services.store import coalitions, plans, responses
 from services.store.coalitions import CoalitionRow
 from services.store.route_records import to_entry
-
-_GROUP_STATES: Final = {
-    CoalitionStatus.SUGGESTED: "suggested",
-    CoalitionStatus.INVITING: "forming",
-    CoalitionStatus.FORMED: "agreed",
-    CoalitionStatus.FROZEN: "tender notice published",
-}
 
 
 class RouteError(Exception):
@@ -130,8 +122,9 @@ def _step(step: RouteStep, entry: RouteEntry | None, authority: str, as_of: date
     ]
 
 
-def _others(group: OwnGroup) -> str:
-    return join_words(group.others) or "no other council"
+def _own_group(group: OwnGroup) -> str:
+    others = join_words(group.others) or "no other council"
+    return f"{group.place} {others}{f' ({group.status_word})' if group.status_word else ''}."
 
 
 def _prompts(view: RouteView, as_of: date) -> Sequence[str]:
@@ -140,8 +133,7 @@ def _prompts(view: RouteView, as_of: date) -> Sequence[str]:
         names = dict.fromkeys(one.lot.title for one in view.check.covering if one.usable)
         found.append(f"{view.check.line} {sanitise_line(', '.join(names), 200)}.")
     if view.coalitions and view.record.entry(RouteStep.COALITION) is None:
-        groups = [to_own_group(row.coalition, view.plan_id, as_of) for row in view.coalitions]
-        found += [f"The plan is in a group with {_others(one)} ({_GROUP_STATES[one.status]})." for one in groups]
+        found += [_own_group(to_own_group(row.coalition, view.plan_id, as_of)) for row in view.coalitions]
     if view.record.chosen is RouteStep.NEW and view.record.missing:
         steps = " and ".join(STEP_NAMES[step].lower() for step in view.record.missing)
         found.append(f"A new contract was chosen, and nothing is recorded of these routes: {steps}.")

@@ -60,7 +60,7 @@ ACTS: Final[Mapping[str, ActText]] = {
         "Leave this group",
         "Leave this group?",
         "You can leave at any time. The others learn of it at once. If you lead, the group has no lead any more. "
-        "After the tender notice, ask the lead to amend it: it names your council.",
+        "The tender notice names your council. Once it is out, amend it if you lead; otherwise ask the lead to.",
         "Leave",
         warning=True,
     ),

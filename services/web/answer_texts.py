@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
+from services.domain.coalition import CoalitionStatus
+from services.domain.coalition_words import STATUS_WORDS
+
 ANSWERS: Final[Mapping[str, str]] = {
     "interested": "Interested",
     "other-dates": "Interested, with other dates",
@@ -82,15 +85,18 @@ STAGES: Final[Mapping[str, str]] = {
     "engagement": "Talking to suppliers now",
     "tendering": "Out to tender",
 }
+_COLOURS: Final[Mapping[CoalitionStatus, str]] = {
+    CoalitionStatus.SUGGESTED: "blue",
+    CoalitionStatus.INVITING: "yellow",
+    CoalitionStatus.FORMED: "green",
+    CoalitionStatus.FROZEN: "purple",
+    CoalitionStatus.AWARDED: "green",
+    CoalitionStatus.DISSOLVED: "grey",
+    CoalitionStatus.LAPSED: "grey",
+}
 STATUSES: Final[Mapping[str, tuple[str, str]]] = {
     "active": ("Match", "blue"),
     "withdrawn": ("No longer a match", "grey"),
-    "suggested": ("Suggested", "blue"),
-    "inviting": ("Forming", "yellow"),
-    "formed": ("Agreed", "green"),
-    "frozen": ("In the market", "purple"),
-    "awarded": ("Awarded", "green"),
-    "dissolved": ("Ended", "grey"),
-    "lapsed": ("Ended", "grey"),
+    **{status: (STATUS_WORDS[status].capitalize(), colour) for status, colour in _COLOURS.items()},
 }
 """A group's status: its word, and the colour of its tag."""

@@ -10,12 +10,14 @@ _ENDED: Final = {
     "lapsed": "This group has ended",
     "withdrawn": "This match no longer holds",
 }
+_NOBODY: Final = "No other council is left in this group"
 
 
 def group_heading(group: GroupView) -> str:
     """The heading of a group or of a pair."""
     if group.agreed_group:
-        return f"You are already in an agreed group with {join_words([*group.agreed_group.others])}"
+        others = join_words(group.agreed_group.others)
+        return f"You are already in an agreed group{' with ' if others else ''}{others}"
     if group.status in _ENDED:
         return _ENDED[group.status]
     if group.is_out:
@@ -23,16 +25,19 @@ def group_heading(group: GroupView) -> str:
     if group.status in ("formed", "frozen", "awarded"):
         return _agreed(group)
     if not group.current:
-        return "No other council is left in this group"
+        return _NOBODY
     return f"{_councils(len(group.current)).capitalize()} could join you"
 
 
 def _agreed(group: GroupView) -> str:
     count = sum(line.state == "accepted" for line in group.current)
     is_in = group.own.state == "accepted"
+    if not count:
+        return _NOBODY
     if group.status == "formed":
-        who = f"You and {_councils(count)}" if is_in else _councils(count).capitalize()
-        return f"{who} plan to go to market together"
+        if is_in:
+            return f"You and {_councils(count)} plan to go to market together"
+        return f"{_councils(count).capitalize()} {'plans' if count == 1 else 'plan'} to go to market together"
     kind = "Joint contract" if group.status == "awarded" else "Joint tender"
     return f"{kind} {'with' if is_in else 'of'} {_councils(count)}"
 

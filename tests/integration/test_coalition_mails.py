@@ -175,7 +175,8 @@ async def test_formed_frozen_and_awarded_are_told_to_all_but_the_actor(line: Lin
         "You lead. Nobody is committed yet."
     ) in " ".join(body(line.to(LEEDS)[0]).split())
     assert "You can leave at any time, and need give no reason." in body(line.to(LEEDS)[0])
-    assert "After the tender notice, ask the lead to amend it: it names your council." in body(line.to(LEEDS)[0])
+    assert "If you leave after the tender notice, amend it first: it names your council." in body(line.to(LEEDS)[0])
+    assert "After the tender notice, ask the lead to amend it: it names your council." in body(line.to(BRADFORD)[-1])
     await line.harness.publish(plan(LEEDS, 2, stage="tendering"))
     await line.deliver()
     await line.harness.publish(award(LEEDS))

@@ -118,7 +118,7 @@ def test_what_is_recorded_for_a_coalition_shows_for_its_members(jointly: Command
     printed = jointly("route", "show", plan_id(BRADFORD))[1]
     assert "2. Joint further competition under a framework: chosen (scope)." in printed
     assert "of Leeds City Council" in printed
-    assert "The plan is in a group with Kirklees and Leeds (suggested)." in printed
+    assert "A group is suggested with Kirklees and Leeds." in printed
     assert coalition_id not in printed
     shown = jointly("coalition", "show", coalition_id)[1]
     assert "  Joint further competition under a framework: Leeds, chosen (scope).\n" in shown

@@ -7,16 +7,17 @@ import pytest
 
 from services.application import mailbox_change, sign_in
 from services.application.home import own_plans
+from services.application.preferences import muted_partners, set_muted
 from services.domain.ids import opportunity_id
 from services.domain.links import LinkMaker
 from services.local_stack.mail_sink import MailSink
 from services.platform.clock import today
-from services.store.addressees import addressee
+from services.store.addressees import addressee, mutes_for
 from services.store.authorities import AuthorityUpdate, by_codes, save
 from services.store.database import transaction
 from services.web.signing import SESSION_COOKIE
 from tests.support.api import token_of
-from tests.support.coalitions import LEEDS, plan, plan_id
+from tests.support.coalitions import BRADFORD, LEEDS, plan, plan_id
 from tests.support.web import BASE, HOST, SECRET, WebHarness, open_session, web_client
 
 ELMBRIDGE, EAST, COUNTY = "E07000207", "GB-X-East-Surrey-Council", "E10000030"
@@ -97,6 +98,21 @@ async def test_the_successor_signs_in_by_the_name_of_the_council_that_has_ceased
         found = await sign_in.find(session, token, at)
     assert found is not None
     assert found.authority == (ELMBRIDGE if registered else EAST)
+
+
+async def test_the_successor_mutes_and_hears_again_what_the_emails_leave_out(web: WebHarness) -> None:
+    async with transaction(web.processes.sessions) as session:
+        for code in (ELMBRIDGE, EAST):
+            muted = frozenset({LEEDS}) if code == ELMBRIDGE else frozenset({BRADFORD})
+            await save(session, AuthorityUpdate(code, {"mailbox": f"ict@{code.lower()}.example"}, muted))
+        assert await muted_partners(session, ELMBRIDGE, VESTING) == {LEEDS, BRADFORD}
+        for partner in (LEEDS, BRADFORD):
+            await set_muted(session, ELMBRIDGE, partner, "Ann Other", VESTING, muted=False)
+        assert (await mutes_for(session, ELMBRIDGE, VESTING)).partners == set()
+        now = await set_muted(session, ELMBRIDGE, LEEDS, "Ann Other", VESTING, muted=True)
+        assert (await mutes_for(session, EAST, VESTING)).partners == {LEEDS}
+    assert now is not None
+    assert now.mailbox == f"ict@{EAST.lower()}.example"
 
 
 async def test_the_mailbox_that_is_changed_is_the_successors(web: WebHarness) -> None:

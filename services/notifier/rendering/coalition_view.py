@@ -97,7 +97,7 @@ def coalition_letter(
         scope=sanitise(invitation.scope, 500) if invitation else "",
         route=sanitise(invitation.route, 500) if invitation else "",
         routes=_routes(routes, kind, names, bool(invitation and invitation.route)),
-        actions=_actions(state, kind),
+        actions=_actions(state, kind, own),
         explanation=sanitise(state.explanation, 300),
         contact=mailboxes.get(lead.authority) if lead is not None and lead is not own else None,
         signed_on=format_date(signed_on) if signed_on else None,
@@ -180,7 +180,7 @@ def _routes(
     return route_prompts(routes, {code: short_name(code, names) for code in names}, inviter_checked=inviter_checked)
 
 
-def _actions(state: CoalitionState, kind: NoticeKind) -> tuple[str, ...]:
+def _actions(state: CoalitionState, kind: NoticeKind, own: CoalitionMember) -> tuple[str, ...]:
     match kind:
         case NoticeKind.INVITATION | NoticeKind.REMINDER:
             return (
@@ -190,9 +190,13 @@ def _actions(state: CoalitionState, kind: NoticeKind) -> tuple[str, ...]:
             )
         case NoticeKind.FORMED:
             return (
-                "Once your authority has decided: reply \u201ccommit\u201d.",
+                "Once your council has decided: reply \u201ccommit\u201d.",
                 "To leave: reply \u201cleave\u201d. You can leave at any time, and need give no reason.",
-                "After the tender notice, ask the lead to amend it: it names your council.",
+                (
+                    "If you leave after the tender notice, amend it first: it names your council."
+                    if own.plan_id == state.lead
+                    else "After the tender notice, ask the lead to amend it: it names your council."
+                ),
             )
         case NoticeKind.FROZEN:
             return ("Close your own plan for this need once the contract is awarded.",)

@@ -36,7 +36,6 @@ async def plan(request: Request, session: Session, council: Council, plan_id: st
         plan=found[0],
         matches=found[1],
         groups=await groups_of_plan(session, plan_id, today_of(request)),
-        statuses=texts.STATUSES,
         texts=plan_texts,
         section="home",
     )

@@ -41,7 +41,7 @@ async def mute(request: Request, session: Session, account: Account, later: Back
 async def unmute(request: Request, session: Session, account: Account, later: BackgroundTasks) -> Response:
     """Let emails about a council through again."""
     partner = Form(await read_form(request)).text("partner")
-    if partner not in await use.muted_partners(session, account.authority):
+    if partner not in await use.muted_partners(session, account.authority, today_of(request)):
         raise HTTPException(409)
     return await _change(request, session, account, later, partner, muted=False)
 
@@ -52,15 +52,17 @@ async def _change(
     now = await use.set_muted(session, account.authority, partner, account.actor, today_of(request), muted=muted)
     if now is not None:
         council_name = name_on(partner, today_of(request))
-        sentence = f"You get {'no' if muted else 'all'} emails about {council_name}{'' if muted else ' again'}."
-        settings_emails.send_receipt(later, parts_of(request).settings, now.mailbox, sentence, "/settings/muted")
+        state = "is muted: you get no emails about it" if muted else "is no longer muted"
+        settings_emails.send_receipt(
+            later, parts_of(request).settings, now.mailbox, f"{council_name} {state}.", "/settings/muted"
+        )
     response = RedirectResponse("/settings/muted?saved=1", 303)
     response.background = later
     return response
 
 
 async def _show(request: Request, session: Session, account: Account, form: Form, status: int = 200) -> Response:
-    partners = await use.muted_partners(session, account.authority)
+    partners = await use.muted_partners(session, account.authority, today_of(request))
     return render(
         request,
         "muted.html",

@@ -16,6 +16,7 @@ from events.responses import ResponsePayload, ResponseRoute, ResponseUndone, Rou
 from matching.text.formatting import join_words
 from services.application import routes as use
 from services.application.group_view import GroupView
+from services.application.own_groups import to_own_group
 from services.application.responses import ResponseError
 from services.application.routes import RouteError, RouteView
 from services.domain.coalition_undo import UNDO_DAYS
@@ -219,6 +220,7 @@ async def _page(
             row.coalition_id: join_words([called(one.authority) for one in row.coalition.current])
             for row in view.coalitions
         },
+        own_groups=[to_own_group(row.coalition, view.plan_id, today_of(request)) for row in view.coalitions],
         undoable={one.response_id for one in _undoable(request, view)},
         name_of=called,
         form=form,
