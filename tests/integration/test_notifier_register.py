@@ -59,11 +59,10 @@ def test_import_reports_each_wrong_line_and_takes_the_rest(jointly: CommandLine,
 def test_what_is_exported_is_imported_unchanged(jointly: CommandLine, tmp_path: Path) -> None:
     file, back = tmp_path / "register.csv", tmp_path / "back.csv"
     file.write_text(
-        "authority,name,mailbox,digest,paused_until,signed_on,muted_partners\n"
-        f'{LEEDS},"Leeds, City",procurement@leeds.example,no,2027-01-04,2026-04-01,{CAMDEN}\n'
+        "authority,name,mailbox,digest,paused_until,signed_on,muted_partners,muted_opportunities\n"
+        f'{LEEDS},"Leeds, City",procurement@leeds.example,no,2027-01-04,2026-04-01,{CAMDEN},{"0" * 32}\n'
     )
     jointly("authorities", "import", str(file))
-    assert jointly("authorities", "mute", LEEDS, "--opportunity", "0" * 32)[0] == 0
     assert jointly("authorities", "export", str(back))[0] == 0
     assert (
         f'{LEEDS},"Leeds, City",procurement@leeds.example,yes,no,yes,yes,yes,2027-01-04,2026-04-01,,,{CAMDEN},'
