@@ -62,6 +62,8 @@ def format_pounds(amount: float) -> str:
     return f"£{round(amount, -3):,.0f}" if amount >= 10_000 else f"£{amount:,.0f}"
 
 
-def join_words(items: Sequence[str]) -> str:
-    """a, b and c."""
+def join_words(items: Sequence[str], limit: int | None = None) -> str:
+    """a, b and c; beyond `limit` it ends in "and N more"."""
+    if limit is not None and len(items) > limit:
+        return f"{', '.join(items[:limit])} and {len(items) - limit} more"
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1] if items else ""

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Final
 
 from events.coalitions import CoalitionMember, CoalitionState
-from matching.text.formatting import format_date
+from matching.text.formatting import format_date, join_words
 from services.domain.coalition_notices import NoticeKind
 from services.domain.disclosure import member_facts
 from services.domain.route import CoalitionRoutes
@@ -20,7 +20,6 @@ from services.notifier.rendering.councils import (
     short_name,
     worth,
 )
-from services.notifier.rendering.phrases import join_words
 from services.notifier.rendering.plain_text import sanitise, truncate
 
 SUBJECT_LENGTH: Final = 59
@@ -145,7 +144,7 @@ def _opening(
 
 
 def _formed(state: CoalitionState, own: CoalitionMember, leader: str, names: Mapping[str, str]) -> str:
-    """Says how far everybody has gone: a yes in principle is not yet a decision."""
+    """Names the members that have said yes in principle, and those that are committed."""
     members = [member for member in state.members if member.state == "accepted"]
     in_principle = _councils(members, own, names)
     committed = [member for member in members if member.committed]

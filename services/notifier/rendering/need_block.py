@@ -6,7 +6,7 @@ from datetime import date
 from typing import Final
 
 from matching.calendar import nations_of
-from matching.text.formatting import format_date
+from matching.text.formatting import format_date, join_words
 from services.domain.coalition import suggest_lead
 from services.domain.deadlines import CoalitionDates, DeadlineError, reply_by
 from services.domain.disclosure import PlanFacts
@@ -22,7 +22,6 @@ from services.notifier.rendering.councils import (
 from services.notifier.rendering.need_council import NeedCouncil, SuggestedGroup, labels, need_councils
 from services.notifier.rendering.need_opening import condition, opening
 from services.notifier.rendering.opportunity_view import OpportunityView
-from services.notifier.rendering.phrases import join_words
 from services.notifier.rendering.plain_text import sanitise
 
 TOO_LATE: Final = "It is too late to invite anybody to this; you can still share what you learned."
@@ -156,7 +155,7 @@ def _by_council(
     said = []
     for when, some in sorted(days.items()):
         names = dict.fromkeys("the group" if one.in_group else label[one.plan_id] for one in some)
-        among = f" with {join_words(list(names))}" if len(days) > 1 else ""
+        among = f" with {join_words(list(names), 3)}" if len(days) > 1 else ""
         said.append(f"{format_date(when)}{among}" + (f", {only}" if (only := only_if(some)) else ""))
     return "; ".join(said)
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
+from matching.text.formatting import join_words
 from services.notifier.rendering.need_council import NeedCouncil, labels
-from services.notifier.rendering.phrases import count_words, join_words
+from services.notifier.rendering.phrases import count_words
 
 _EXTEND: Final = "would first have to extend"
 

@@ -7,7 +7,7 @@ from typing import Final
 from events.fields import Origin, Window
 from events.opportunities import NearestMove
 from matching.reference import region
-from matching.text.formatting import format_date
+from matching.text.formatting import format_date, join_words
 from services.notifier.rendering.plain_text import sanitise
 
 SUBJECT_LENGTH: Final = 60
@@ -29,14 +29,7 @@ def say_move(move: NearestMove, waits: str) -> str:
 def places(codes: Sequence[str]) -> str:
     """ITL codes as names: "London" or "Leeds, York and 2 more"."""
     names = list(dict.fromkeys(sanitise(known.name if (known := region(code)) else code, 60) for code in codes))
-    return join_words(names)
-
-
-def join_words(names: Sequence[str], limit: int = 3) -> str:
-    """Joins names for a sentence; beyond `limit` it ends in "and N more"."""
-    if len(names) > limit:
-        return f"{', '.join(names[:limit])} and {len(names) - limit} more"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+    return join_words(names, 3)
 
 
 def strength(band: str, score: float | None) -> str:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.fields import Window
-from matching.text.formatting import format_date
+from matching.text.formatting import format_date, join_words
 from services.domain import notification_schedule
 from services.notifier.rendering import email_message, mail_view, phrases
 from services.notifier.rendering.opportunity_view import OpportunityView, contact_for, opportunity_view
@@ -301,8 +301,8 @@ def test_words() -> None:
     assert format_date(date(2027, 3, 1)) == "1 March 2027"
     one = date(2027, 3, 1)
     assert phrases.format_date_range(Window(earliest=one, latest=one)) == "on 1 March 2027"
-    assert phrases.join_words(["a"]) == "a"
-    assert phrases.join_words(["a", "b"]) == "a and b"
-    assert phrases.join_words(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
-    assert phrases.join_words([]) == ""
+    assert join_words(["a"], 3) == "a"
+    assert join_words(["a", "b"], 3) == "a and b"
+    assert join_words(["a", "b", "c", "d", "e"], 3) == "a, b, c and 2 more"
+    assert join_words([], 3) == ""
     assert phrases.places(("TLI", "TLI", "ZZ")) == "London and ZZ"
