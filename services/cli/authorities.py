@@ -17,6 +17,7 @@ from services.application.csv_table import FileError, Problem
 from services.application.known_authorities import require_known
 from services.application.mailbox_change import send_refused_again
 from services.cli.database import with_database
+from services.cli.errors import fail
 from services.cli.terminal import plain
 from services.domain.notifications import WaitReason
 from services.platform.files import write_atomically
@@ -68,8 +69,7 @@ def import_updates(
     try:
         found = list(read_updates(csv_table.read_text(file)))
     except FileError as error:
-        typer.echo(f"{file}: {error}", err=True)
-        raise typer.Exit(USAGE) from None
+        fail(f"{file}: {error}", USAGE)
     problems = [item for item in found if isinstance(item, Problem)]
     for problem in problems:
         typer.echo(f"{file}, line {problem.line}: {problem.field} {problem.reason}", err=True)
@@ -113,8 +113,7 @@ def _save(file: Path, text: str) -> None:
     try:
         write_atomically(file, text)
     except OSError as error:
-        typer.echo(f"{file}: can't be written: {error.strerror}", err=True)
-        raise typer.Exit(USAGE) from None
+        fail(f"{file}: can't be written: {error.strerror}", USAGE)
 
 
 @app.command("held")
@@ -176,8 +175,7 @@ def mute(
 ) -> None:
     """Mute a partner or one opportunity for an authority. To undo it, import the authority's line without the mute."""
     if (partner is None) == (opportunity is None):
-        typer.echo("Give either --partner CODE or --opportunity ID.", err=True)
-        raise typer.Exit(USAGE)
+        fail("Give either --partner CODE or --opportunity ID.", USAGE)
 
     code = canonical_authority(authority)
 
@@ -186,14 +184,12 @@ def mute(
             if not await register.by_codes(session, [code]):
                 return False
             if opportunity and not await opportunities.get_many(session, [opportunity]):
-                typer.echo(f"There is no opportunity {plain(opportunity)}; see `jointly opportunities`.", err=True)
-                raise typer.Exit(REJECTED)
+                fail(f"There is no opportunity {plain(opportunity)}; see `jointly opportunities`.", REJECTED)
             await require_known(session, canonical_authority(partner) if partner else None)
             kind: register.Subject = "partner" if partner else "opportunity"
             await register.mute(session, code, kind, canonical_authority(partner) if partner else opportunity or "")
             return True
 
     if not with_database(write):
-        typer.echo(f"{authority} is not in the register; import it first.", err=True)
-        raise typer.Exit(REJECTED)
+        fail(f"{authority} is not in the register; import it first.", REJECTED)
     typer.echo("muted")

@@ -94,7 +94,7 @@ def fail(sentence: str, code: int) -> NoReturn:
 
 def detail(error: BaseException) -> str:
     """Return an error's message in one line, without statements or parameters, which may hold plan texts."""
-    # The driver adds the statement's line, which says nothing to whoever reads this.
+    # The driver adds a line of the statement. It does not help users.
     said = plain(str(getattr(error, "orig", None) or error).partition("\nLINE ")[0], _MAX_DETAIL)
     return said or type(error).__name__
 

@@ -18,6 +18,7 @@ from services.application.csv_table import FileError, Problem
 from services.application.framework_csv import read, to_csv
 from services.application.frameworks import FrameworkCheck, FrameworkError
 from services.cli.database import with_database, with_snapshot
+from services.cli.errors import fail
 from services.cli.lazy_encoder import embed_missing
 from services.cli.terminal import plain
 from services.ingest.entries import RefusedError
@@ -47,8 +48,7 @@ def import_(
     try:
         found = list(_read(file))
     except (FileError, RefusedError) as error:
-        typer.echo(f"{file}: {error}", err=True)
-        raise typer.Exit(USAGE) from None
+        fail(f"{file}: {error}", USAGE)
     lots = [one for one in found if isinstance(one, FrameworkLot)]
     problems = [one for one in found if isinstance(one, str)]
     for problem in problems:
@@ -91,8 +91,7 @@ def remove(framework: Annotated[str, typer.Argument(help="The framework's refere
 
     count = with_database(write)
     if not count:
-        typer.echo(f"there is no framework {plain(framework, 80)}", err=True)
-        raise typer.Exit(REFUSED)
+        fail(f"there is no framework {plain(framework, 80)}", REFUSED)
     typer.echo("1 lot removed" if count == 1 else f"{count} lots removed")
 
 
@@ -113,8 +112,7 @@ def check(
     try:
         found = with_snapshot(read_check)
     except FrameworkError as error:
-        typer.echo(plain(str(error), 300), err=True)
-        raise typer.Exit(REFUSED) from None
+        fail(plain(str(error), 300), REFUSED)
     if as_json:
         typer.echo(json.dumps(use.to_json(found)))
         return

@@ -5,7 +5,7 @@ import os
 import re
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
 
@@ -14,6 +14,7 @@ from events.jwk import KeyFileError, PublicKey, SigningKey, new_key, public_key,
 from services.application.known_authorities import require_known
 from services.cli.database import with_database
 from services.cli.days import DAY, read_day
+from services.cli.errors import fail
 from services.platform.clock import today
 from services.store import authorities as register
 from services.store import authority_keys as store
@@ -38,7 +39,7 @@ def make(
     The authority keeps the file and sends the printed key to the operator of Jointly, for `jointly keys add`.
     """
     if not re.fullmatch(AUTHORITY_PATTERN, authority):
-        _end(USAGE, f"'{authority}' is not a code; give an ONS code such as E08000035, or another org-id")
+        fail(f"'{authority}' is not a code; give an ONS code such as E08000035, or another org-id", USAGE)
     key = new_key(canonical_authority(authority))
     write_private_key(private_key, key)
     typer.echo(to_file_text(key.public.jwk()), nl=False)
@@ -63,10 +64,10 @@ def add(
     """
     authority, key = canonical_authority(authority), _read(file)
     if key.authority not in (None, authority):
-        _end(REFUSED, f"{file}: was made for {key.authority}, not for {authority}; nothing was registered")
+        fail(f"{file}: was made for {key.authority}, not for {authority}; nothing was registered", REFUSED)
     first, last = from_.date() if from_ else today(None), until.date() if until else None
     if last is not None and last < first:
-        _end(USAGE, f"--until ({last}) is before the first day ({first})")
+        fail(f"--until ({last}) is before the first day ({first})", USAGE)
 
     async def write(sessions: Sessions) -> str | None:
         async with transaction(sessions) as session:
@@ -84,11 +85,11 @@ def add(
 
     outcome = with_database(write)
     if outcome is None:
-        _end(REFUSED, f"{authority} is not in the register; add it first by `jointly authorities import`")
+        fail(f"{authority} is not in the register; add it first by `jointly authorities import`", REFUSED)
     if outcome == AddResult.TAKEN:
-        _end(
-            REFUSED,
+        fail(
             f"key {key.key_id} is already registered for another authority or other days, or revoked. Make a new one",
+            REFUSED,
         )
     if as_json:
         typer.echo(json.dumps({"key_id": key.key_id, "authority": authority, "outcome": outcome}))
@@ -131,7 +132,7 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The key's id; see `jointl
 
     key = with_database(write)
     if key is None:
-        _end(REFUSED, "the register has no such key; see `jointly keys list`")
+        fail("the register has no such key; see `jointly keys list`", REFUSED)
     typer.echo(f"revoked: key {key.key_id} of {key.authority}")
 
 
@@ -141,7 +142,7 @@ def write_private_key(path: Path, key: SigningKey) -> None:
         # Never overwrite a file: it may be the key in use. The file is private from the moment of its creation.
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        _end(USAGE, f"{path}: can't be written: {error.strerror}")
+        fail(f"{path}: can't be written: {error.strerror}", USAGE)
     with os.fdopen(opened, "w", encoding="ascii") as file:
         file.write(to_file_text(key.private_jwk()))
 
@@ -165,11 +166,6 @@ def _read(file: Path) -> PublicKey:
     try:
         return public_key(file.read_bytes())
     except OSError as error:
-        _end(USAGE, f"{file}: can't be read: {error.strerror}")
+        fail(f"{file}: can't be read: {error.strerror}", USAGE)
     except KeyFileError as error:
-        _end(USAGE, f"{file}: {error}")
-
-
-def _end(code: int, sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(code)
+        fail(f"{file}: {error}", USAGE)

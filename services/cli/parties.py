@@ -15,6 +15,7 @@ from services.application.party_csv import PartyEntry, read
 from services.cli import party_acts
 from services.cli.database import with_database, with_snapshot
 from services.cli.days import DAY, read_day
+from services.cli.errors import fail
 from services.cli.terminal import plain
 from services.platform.clock import today
 from services.platform.settings import settings
@@ -45,15 +46,13 @@ def import_(
     try:
         found = read(csv_table.read_text(file))
     except FileError as error:
-        typer.echo(f"{file}: {error}", err=True)
-        raise typer.Exit(USAGE) from None
+        fail(f"{file}: {error}", USAGE)
     entries = [one for one in found if isinstance(one, PartyEntry)]
     for problem in found:
         if not isinstance(problem, PartyEntry):
             typer.echo(plain(f"{file}, line {problem.line}: {problem.field} {problem.reason}", 500), err=True)
     if len(entries) < len(found):
-        typer.echo("nothing was imported", err=True)
-        raise typer.Exit(REFUSED)
+        fail("nothing was imported", REFUSED)
 
     async def write(sessions: Sessions) -> dict[str, int]:
         async with transaction(sessions) as session:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.fields import canonical_authority, canonical_plan_id
 from services.application import programme
 from services.cli.database import with_database, with_snapshot
+from services.cli.errors import fail
 from services.cli.terminal import plain
 from services.domain.programme.shares import PlanHistory
 from services.maintenance.plan_reset import ResetError
@@ -62,8 +63,7 @@ def revisions(plan: _Plan, as_json: _Json = False) -> None:
 
     logged, resets = with_database(look)
     if not logged:
-        typer.echo(f"the plan log has no plan {plain(plan_id, 200)}", err=True)
-        raise typer.Exit(REFUSED)
+        fail(f"the plan log has no plan {plain(plan_id, 200)}", REFUSED)
     for one in logged:
         if as_json:
             typer.echo(json.dumps(_as_json(one)))
@@ -91,14 +91,12 @@ def reset(
     refused. 2: wrong usage.
     """
     if not operator.strip() or not reason.strip():
-        typer.echo("--by and --why must name the person and the reason; nothing was changed", err=True)
-        raise typer.Exit(USAGE)
+        fail("--by and --why must name the person and the reason; nothing was changed", USAGE)
     plan_id = canonical_plan_id(plan)
     try:
         done = with_database(lambda sessions: set_back(sessions, plan_id, to, operator.strip(), reason.strip()))
     except ResetError as error:
-        typer.echo(plain(str(error)), err=True)
-        raise typer.Exit(REFUSED) from None
+        fail(str(error), REFUSED)
     if as_json:
         typer.echo(json.dumps({"reset": done.id, "plan_id": plan_id, "from": done.from_revision, "to": to}))
     else:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from events.fields import AUTHORITY_PATTERN, canonical_authority
 from events.jwk import KeyFileError, SigningKey, signing_key
+from services.cli.errors import fail
 from services.ingest.report import Report, by_count
 from services.platform.settings import Settings, SettingsError, settings
 
@@ -39,8 +40,7 @@ def say(console: Console, line: str, style: str = "") -> None:
 
 def end_usage(sentence: str) -> NoReturn:
     """Exit for wrong usage, with a sentence."""
-    typer.echo(sentence, err=True)
-    raise typer.Exit(USAGE)
+    fail(sentence, USAGE)
 
 
 def load_settings(*, dry_run: bool) -> Settings:

@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
 from pydantic import ValidationError
@@ -13,6 +13,7 @@ from events.fields import MAX_REVISION, canonical_plan_id
 from events.jwk import SigningKey
 from events.limits import find_excess
 from events.plans import PlanWithdrawn
+from services.cli.errors import fail
 from services.cli.producing import (
     DRY_RUN,
     JSON,
@@ -129,17 +130,13 @@ def _revision(asked: int | None, last: int | None, now: int) -> int:
 def _check(payload: PlanWithdrawn, last: int | None) -> None:
     """Exit if the matcher would not accept the withdrawal."""
     if last is not None and payload.revision <= last:
-        _refuse(
+        fail(
             f"Nothing was sent: the plan already has revision {last}, so a withdrawal under {payload.revision} would "
-            f"be superseded. Give a higher --revision, {RESET}."
+            f"be superseded. Give a higher --revision, {RESET}.",
+            REJECTED,
         )
     if excess := find_excess(payload, now()):
-        _refuse(f"Nothing was sent: {excess.field} {excess.sentence}, {RESET}.")
-
-
-def _refuse(sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(REJECTED)
+        fail(f"Nothing was sent: {excess.field} {excess.sentence}, {RESET}.", REJECTED)
 
 
 def _last_revision(chosen: Settings, plan: str, published: int | None, console: Console) -> int | None:
