@@ -15,7 +15,7 @@ from services.cli.database import with_database
 from services.cli.errors import fail
 from services.cli.terminal import plain
 from services.matcher.erasure import ErasedContent, forget_invitations, plans_of
-from services.matcher.erasure import erase as forget_plan
+from services.matcher.erasure import erase as forget_plans
 from services.platform.settings import settings
 from services.store import audit_names, authorities, contracts, mailbox_changes, plan_drafts, responses, saved_searches
 from services.store.database import Sessions, transaction
@@ -97,8 +97,5 @@ async def forget_stored(sessions: Sessions, policy: Policy, subject: str) -> tup
             await responses.forget(session, subject)
         await blanking.drop_waiting(session, subject)
     if ":" not in subject:
-        await forget_invitations(sessions, subject)
-    total = ErasedContent()
-    for plan_id in plan_ids:
-        total += await forget_plan(sessions, policy, plan_id)
-    return total, shared
+        await forget_invitations(sessions, [subject])
+    return await forget_plans(sessions, policy, plan_ids), shared

@@ -5,7 +5,7 @@ contents of both plans, and become tombstones on the compacted topic once every 
 log keeps ids, revisions and hashes: a rebuild still finds the live plans, and a redelivered event is a duplicate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -73,12 +73,20 @@ async def plans_of(session: AsyncSession, subject: str) -> list[str]:
     return list(found.scalars())
 
 
-async def erase(sessions: Sessions, policy: Policy, plan_id: str) -> ErasedContent:
-    """Erase one plan, all but invitations in one transaction. A second run has nothing left to erase.
+async def erase(sessions: Sessions, policy: Policy, plan_ids: Collection[str]) -> ErasedContent:
+    """Erase plans, each in a transaction of its own, after the invitations for all of them. Repeatable.
 
-    `policy`: the policy under which the plan's texts were embedded.
+    `policy`: the policy under which the plans' texts were embedded.
     """
-    await forget_invitations(sessions, plan_id)
+    # Once for all: it looks through all coalitions, under their lock.
+    await forget_invitations(sessions, plan_ids)
+    total = ErasedContent()
+    for plan_id in plan_ids:
+        total += await _erase(sessions, policy, plan_id)
+    return total
+
+
+async def _erase(sessions: Sessions, policy: Policy, plan_id: str) -> ErasedContent:
     while True:
         async with transaction(sessions) as session:
             involved = await _involved(session, plan_id)
@@ -90,12 +98,12 @@ async def erase(sessions: Sessions, policy: Policy, plan_id: str) -> ErasedConte
                 return await _forget(session, plan_id, locked.get(plan_id, 0))
 
 
-async def forget_invitations(sessions: Sessions, subject: str) -> None:
-    """Delete the words of invitations for a plan or by a party."""
+async def forget_invitations(sessions: Sessions, subjects: Collection[str]) -> None:
+    """Delete the words of invitations for plans or by parties."""
     # A transaction of its own: the holder of the coalitions lock must not wait for plans.
     async with transaction(sessions) as session:
         await advisory_locks.wait_for(session, advisory_locks.COALITIONS)
-        await coalitions.forget_invitations(session, subject)
+        await coalitions.forget_invitations(session, subjects)
 
 
 async def _involved(session: AsyncSession, plan_id: str) -> set[str]:

@@ -104,8 +104,7 @@ async def _forget_ended(sessions: Sessions, policy: Policy, before: datetime) ->
             found = list((await session.execute(query.limit(AT_ONCE))).scalars())
         if not found:
             return count
-        for plan_id in found:
-            await erase(sessions, policy, plan_id)
+        await erase(sessions, policy, found)
         count += len(found)
 
 

@@ -180,18 +180,18 @@ _FORGET_INVITATIONS: Final = text(
     "WITH blanked AS (UPDATE coalitions SET state = jsonb_set(state, '{invitation}',"
     "  state -> 'invitation' || jsonb_build_object('scope', '', 'route', ''))"
     " WHERE concat(state #>> '{invitation,scope}', state #>> '{invitation,route}') <> ''"
-    "  AND (:subject IN (state #>> '{invitation,by}', state #>> '{invitation,convened_by}')"
+    "  AND (ARRAY[state #>> '{invitation,by}', state #>> '{invitation,convened_by}'] && CAST(:subjects AS text[])"
     "   OR state #>> '{invitation,convened_by}' IS NOT NULL AND coalition_id IN"
-    "    (SELECT coalition_id FROM coalition_members WHERE plan_id = :subject))"
+    "    (SELECT coalition_id FROM coalition_members WHERE plan_id = ANY(:subjects)))"
     " RETURNING coalition_id)"
     " UPDATE coalition_members SET plan_revision = :unseen WHERE coalition_id IN (SELECT coalition_id FROM blanked)"
 )
 
 
-async def forget_invitations(session: AsyncSession, subject: str) -> None:
-    """Delete the words of invitations for a plan or by a party, and mark their coalitions, so that the coalitions
+async def forget_invitations(session: AsyncSession, subjects: Collection[str]) -> None:
+    """Delete the words of invitations for plans or by parties, and mark their coalitions, so that the coalitions
     process rewrites them. The caller holds the lock of coalitions."""
-    await session.execute(_FORGET_INVITATIONS, {"subject": subject, "unseen": _UNSEEN})
+    await session.execute(_FORGET_INVITATIONS, {"subjects": list(subjects), "unseen": _UNSEEN})
 
 
 async def says_forgotten(session: AsyncSession, coalition_id: str) -> bool:

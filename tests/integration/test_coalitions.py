@@ -445,7 +445,7 @@ async def test_what_is_forgotten_of_a_plan_is_in_no_coalition(harness: Coalition
         await harness.act(KIRKLEES, "decline")
     assert "Quixotrix" in (await harness.only()).model_dump_json()
     policy = harness.matcher.context.engine.policy
-    await erasure.erase(harness.sessions, policy, plan_id(KIRKLEES))
+    await erasure.erase(harness.sessions, policy, [plan_id(KIRKLEES)])
     await harness.sweep()
     state = await harness.only()
     assert "Quixotrix" not in state.model_dump_json()

@@ -72,10 +72,7 @@ ENDED = PlanWithdrawn(plan_id=OURS.plan_id, revision=3, authority=OURS.authority
 async def forget(rig: Rig, subject: str) -> erasure.ErasedContent:
     async with transaction(rig.sessions) as session:
         ids = await erasure.plans_of(session, subject)
-    total = erasure.ErasedContent()
-    for plan_id in ids:
-        total += await erasure.erase(rig.sessions, rig.matcher.context.engine.policy, plan_id)
-    return total
+    return await erasure.erase(rig.sessions, rig.matcher.context.engine.policy, ids)
 
 
 async def tables_with(rig: Rig, word: str) -> set[str]:
