@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
 from services.domain.coalition import Coalition
 from services.domain.coalition_bars import Bars
-from services.domain.coalition_undo import UNDO_DAYS, can_undo
+from services.domain.coalition_undo import can_undo, undo_by
 from services.store import responses
 from services.store.responses import ResponseRow
 
@@ -52,7 +52,7 @@ def own_answer(
     if act is not None and standing is not None:
         allowed = can_undo(standing.coalition, act, today, standing.bars)
     else:
-        allowed = today <= row.received_on + timedelta(days=UNDO_DAYS)
+        allowed = today <= undo_by(row.received_on)
     return OwnAnswer(
         response_id=row.response_id,
         kind=row.kind,

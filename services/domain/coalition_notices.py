@@ -79,9 +79,7 @@ def _endings(coalition: Coalition) -> Iterator[Notice]:
         return
     for member in coalition.in_state(MemberState.ACCEPTED, MemberState.INVITED):
         if coalition.status is not CoalitionStatus.AWARDED or member.plan_id != coalition.lead:
-            # An undo may bring the coalition back, under new terms, and it may end again.
-            occasion = f"{NoticeKind.ENDED.value} {coalition.terms_revision}"
-            yield Notice(member.authority, member.plan_id, NoticeKind.ENDED, occasion)
+            yield _notice(coalition, member, NoticeKind.ENDED)
 
 
 def _reminders(coalition: Coalition, member: Member, today: date) -> Iterator[Notice]:
@@ -105,5 +103,5 @@ def _notice(coalition: Coalition, member: Member, kind: NoticeKind) -> Notice:
 
 
 def _again(coalition: Coalition) -> str:
-    """Whoever was told of the end is told that the coalition goes on."""
+    """Marks what is told once more: an undo brought the coalition back, and it goes on or ends again."""
     return f" again {coalition.revivals}" if coalition.revivals else ""

@@ -91,7 +91,7 @@ def undo(coalition: Coalition, act: ActRecord, today: date, bars: Bars) -> Coali
 def can_undo(coalition: Coalition, act: ActRecord, today: date, bars: Bars) -> bool:
     """Whether the act can be taken back, or at least the mute that came with it."""
     if act.kind == AnswerKind.NOT_THE_SAME:
-        return today <= act.on + timedelta(days=UNDO_DAYS)
+        return today <= undo_by(act.on)
     try:
         undo(coalition, act, today, bars)
     except AnswerRefusedError:
@@ -99,9 +99,14 @@ def can_undo(coalition: Coalition, act: ActRecord, today: date, bars: Bars) -> b
     return True
 
 
+def undo_by(answered_on: date) -> date:
+    """The last day to take back an answer of a day."""
+    return answered_on + timedelta(days=UNDO_DAYS)
+
+
 def require_undoable(answered_on: date, today: date) -> None:
     """Raises AnswerRefusedError if an answer is too old to be taken back."""
-    if today > answered_on + timedelta(days=UNDO_DAYS):
+    if today > undo_by(answered_on):
         raise AnswerRefusedError(RefusalReason.TOO_LATE, f"an answer can be taken back for {UNDO_DAYS} days")
 
 

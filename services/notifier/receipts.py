@@ -1,11 +1,11 @@
 """Receipts: one email to the acting authority for each act that counted. It says how to take the act back."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.domain.coalition_undo import UNDO_DAYS, can_undo
+from services.domain.coalition_undo import can_undo, undo_by
 from services.domain.notifications import WaitReason
 from services.notifier.coalition_handler import thread_id
 from services.notifier.context import DispatchContext, ReadyEmail
@@ -71,7 +71,6 @@ async def begin(
     closed = opportunity is not None and opportunity.payload["score"] is None
     plan = (await plans.by_id(session, [act.plan_id])).get(act.plan_id) if act.plan_id and not closed else None
     title = (plan.state or {}).get("title", "") if plan is not None else ""
-    undo_by = act.received_on + timedelta(days=UNDO_DAYS)
     party = act.payload.get("acting_party") or act.payload.get("party")
     said_by = (await names_of(session, [party], day_of(at))).get(party, UNNAMED) if party else ""
     links = PageLinks(dispatch.links, row, clock.today(None)) if dispatch.links and _has_page(act, closed) else None
@@ -80,7 +79,7 @@ async def begin(
         row.name,
         act,
         title,
-        undo_by,
+        undo_by(act.received_on),
         party=said_by,
         named=not closed,
         on_page=links is not None,

@@ -1,7 +1,7 @@
 """A plan's route record: the collaborative routes checked before a contract of its own. Every step is optional."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 from typing import Any, Final
 from uuid import uuid4
@@ -19,7 +19,7 @@ from services.application.group_view import GroupView
 from services.application.own_groups import to_own_group
 from services.application.responses import ResponseError
 from services.application.routes import RouteError, RouteView
-from services.domain.coalition_undo import UNDO_DAYS
+from services.domain.coalition_undo import undo_by
 from services.domain.framework_prompt import check_first
 from services.domain.reorganisation import name_on
 from services.domain.route import STEPS, CoalitionRoutes, RouteEntry
@@ -156,8 +156,8 @@ async def _own(session: AsyncSession, council: Council, plan_id: str) -> RouteVi
 
 def _undoable(request: Request, view: RouteView) -> list[RouteEntry]:
     """The steps that the council itself recorded, as long as they can be taken back."""
-    since = today_of(request) - timedelta(days=UNDO_DAYS)
-    return [one for one in view.record.entries if one.authority == view.authority and one.recorded_on >= since]
+    today = today_of(request)
+    return [one for one in view.record.entries if one.authority == view.authority and today <= undo_by(one.recorded_on)]
 
 
 def _read(form: Form, view: RouteView) -> tuple[dict[str, Any], str | None]:

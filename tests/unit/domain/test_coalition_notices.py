@@ -57,7 +57,7 @@ def test_who_is_told_what(make: Make, actor: str | None, told: dict[str, list[No
 
 def test_a_coalition_that_came_back_can_end_again() -> None:
     over = ended(S.DISSOLVED)
-    again = replace(over, terms_revision=over.terms_revision + 1)
+    again = replace(over, revivals=over.revivals + 1)
     assert plan_notices(over, None, INVITED_ON) == plan_notices(over, None, REPLY_BY)
     assert {one.kind for one in plan_notices(again, None, INVITED_ON)} == {K.ENDED}
     assert not set(plan_notices(over, None, INVITED_ON)) & set(plan_notices(again, None, INVITED_ON))
