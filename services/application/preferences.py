@@ -32,8 +32,6 @@ class EmailChoice(StrEnum):
 
 SENTENCES: Final[Mapping[EmailChoice, str]] = {
     EmailChoice.ALL: "You get all emails: at once, and the weekly digest.",
-    EmailChoice.PAUSE_MONTH: "All emails are paused for a month.",
-    EmailChoice.PAUSE_QUARTER: "All emails are paused for three months.",
     EmailChoice.DIGEST_ONLY: "You get the weekly digest, and no emails about matches at once.",
     EmailChoice.STOP: "You get no emails about matches any more.",
     EmailChoice.NO_QUESTIONS: "Nobody asks you whether your plans are still true.",

@@ -94,7 +94,7 @@ async def write(
         await store.mark_looked_at(session, row.coalition_id, revisions)
         return False
     if row.status != coalition.status.value:
-        # Whoever said yes did not mean the end that came of it, and is told.
+        # An authority whose yes led to this end did not intend it, so it gets the notice too.
         row.status_by = moment.actor if coalition.status is intended.status else None
     row.revision = state.revision
     row.status = coalition.status.value

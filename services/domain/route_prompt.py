@@ -40,7 +40,7 @@ def route_lines(routes: CoalitionRoutes, names: Mapping[str, str]) -> tuple[str,
 def consider_line(routes: CoalitionRoutes, *, inviter_checked: bool = False) -> str | None:
     """The line about routes that nobody has looked at; None if there is none. It is a prompt, and locks nothing.
 
-    `inviter_checked`: the invitation says what was checked before, which answers for frameworks.
+    `inviter_checked`: the invitation names the frameworks that were checked, so that step is left out.
     """
     steps = [
         f"a {STEP_NAMES[step].lower()}"
