@@ -11,6 +11,7 @@ from services.application.digests import flush_all
 from services.domain import notification_schedule
 from services.local_stack.mail_sink import MailSink
 from services.notifier.rendering.councils import short_name
+from services.platform.clock import CLOCK
 from services.store.database import make_engine, make_sessions
 from tests.support.notifier import ADDRESS, NotifierHarness, body
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
@@ -145,7 +146,10 @@ async def test_what_is_put_off_at_the_moment_of_sending_is_held_and_told_later(
     assert [mail.state for mail in await notifier.all_mails()] == ["cancelled", "sent"]
 
 
-async def test_a_digest_waits_for_monday_eight_in_london_unless_flushed(notifier: NotifierHarness) -> None:
+async def test_a_digest_waits_for_monday_eight_in_london_unless_flushed(
+    notifier: NotifierHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CLOCK, "read", lambda: notifier.now)  # the flush reads the clock of the process
     await notifier.register(LEEDS, CAMDEN)
     await notifier.arrives(state(band="digest", score=60.0))
     notifier.later(days=6, hours=19)  # Monday 07:00
