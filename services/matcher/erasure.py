@@ -104,6 +104,7 @@ async def forget_invitations(sessions: Sessions, subjects: Collection[str]) -> N
     async with transaction(sessions) as session:
         await advisory_locks.wait_for(session, advisory_locks.COALITIONS)
         await coalitions.forget_invitations(session, subjects)
+        await responses.forget_convened(session, subjects)
 
 
 async def _involved(session: AsyncSession, plan_id: str) -> set[str]:

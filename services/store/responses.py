@@ -52,14 +52,14 @@ class ResponseRow(SQLModel, table=True):
             "response_id",
             postgresql_where=text("receipt_mail_id IS NULL AND outcome = 'recorded'"),
         ),
-        Index("responses_routes", "plan_id", postgresql_where=text("kind = 'route'")),
+        Index("responses_convened", "authority", postgresql_where=text("kind = 'convened'")),
         Index("responses_documents", "received_at", postgresql_where=text("kind = 'document'")),
     )
 
     speaker: str = Field(primary_key=True)
     response_id: str = Field(primary_key=True)
     authority: str = Field(index=True)
-    plan_id: str | None = Field(default=None)
+    plan_id: str | None = Field(default=None, index=True)
     subject: str
     subject_id: str
     kind: str
@@ -238,14 +238,22 @@ _FORGET: Final = text(
     " || CASE WHEN kind = 'document' THEN jsonb_build_object('title', CAST(:blank AS text), 'url', CAST(:url AS text))"
     " ELSE '{}' END,"
     " undone_by = CASE WHEN kind = 'document' THEN coalesce(undone_by, :blank) ELSE undone_by END"
-    " WHERE plan_id = :subject OR kind = 'convened'"
-    " AND (authority = :subject OR jsonb_exists(payload -> 'plan_ids', :subject))"
+    " WHERE plan_id = :plan_id"
+)
+_FORGET_CONVENED: Final = text(
+    "UPDATE responses SET payload = payload - 'scope' WHERE kind = 'convened'"
+    " AND (authority = ANY(:subjects) OR jsonb_exists_any(payload -> 'plan_ids', :subjects))"
 )
 
 
-async def forget(session: AsyncSession, subject: str) -> None:
-    """Delete what people wrote in responses for a plan, or what a party wrote; take documents back. Decisions stay."""
-    await session.execute(_FORGET, {"subject": subject, "blank": FORGOTTEN, "url": FORGOTTEN_URL})
+async def forget(session: AsyncSession, plan_id: str) -> None:
+    """Delete what people wrote in responses for a plan; take documents back. Decisions stay."""
+    await session.execute(_FORGET, {"plan_id": plan_id, "blank": FORGOTTEN, "url": FORGOTTEN_URL})
+
+
+async def forget_convened(session: AsyncSession, subjects: Collection[str]) -> None:
+    """Delete what parties wrote when they convened: these parties, or any about these plans."""
+    await session.execute(_FORGET_CONVENED, {"subjects": list(subjects)})
 
 
 async def put_verdicts(session: AsyncSession, verdicts: Sequence[PairVerdict]) -> None:

@@ -4,13 +4,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
 
 from events.responses import ResponseInvited
 from events.topics import PAGE_RESPONSES
 from services.application.acts import RESPONSE_EVENTS
 from services.cli.forget import forget_stored
-from services.store import outbox
+from services.matcher import erasure
+from services.store import outbox, responses
 from services.store.database import transaction
+from tests.integration.test_enquiry_sweeps import statements
 from tests.integration.test_forget import WORD, tables_with
 from tests.support.coalitions import (
     AS_OF,
@@ -88,3 +91,23 @@ async def test_an_invitation_of_another_council_keeps_its_words(harness: Coaliti
     after = await harness.only()
     assert after.invitation is not None
     assert (after.invitation.scope, after.invitation.route) == (WORDS["scope"], WORDS["route"])
+
+
+async def test_answers_are_found_by_plan_and_invitations_of_parties_once_for_all_plans(
+    harness: CoalitionsHarness,
+) -> None:
+    await convene(harness, *map(plan_id, THREE), scope=WORD)
+    policy = harness.matcher.context.engine.policy
+    with statements(harness.sessions.kw["bind"]) as said:
+        await erasure.erase(harness.sessions, policy, [plan_id(authority) for authority in THREE])
+    assert sum("kind = 'convened'" in one for one in said) == 1
+    async with transaction(harness.sessions) as session:
+        # Tables as small as these are read whole unless that is forbidden.
+        await session.execute(text("SET LOCAL enable_seqscan = off"))
+        used = {
+            "ix_responses_plan_id": (responses._FORGET, {"plan_id": "", "blank": "", "url": ""}),
+            "responses_convened": (responses._FORGET_CONVENED, {"subjects": [OFFICE]}),
+        }
+        for index, (statement, given) in used.items():
+            explained = await session.execute(text(f"EXPLAIN {statement.text}"), given)
+            assert index in "\n".join(explained.scalars())
