@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from events.validation_sentences import describe_problem
+
 PREFIX = "JOINTLY_"
 _FILES: Final = (
     "policy_file",
@@ -393,6 +395,6 @@ def settings() -> Settings:
 
 def _sentence(problem: Mapping[str, Any]) -> str:
     """Describe the error in one setting, or in several together, which the message itself names."""
-    said = str(problem["msg"]).removeprefix("Value error, ")
+    said = describe_problem(problem)
     name = "_".join(str(part) for part in problem["loc"]).upper()
     return f"{PREFIX}{name}: {said}" if name else said
