@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.opportunities import OpportunityState
 from services.domain import notification_schedule
+from services.domain.charter_scope import is_about_ict
 from services.domain.framework_prompt import Usable
 from services.domain.introduction import is_agreed, is_asking
 from services.domain.notification_rules import Preferences, effective_purpose, sides
@@ -113,7 +114,7 @@ async def _compose(
         day_of(at),
         items.groups,
         await partner_plans.over_cap_counts(session, row.authority, partners),
-        row.signed_on,
+        row.signed_on if items.about_ict else None,
         await _usable_frameworks(session, dispatch, items),
         items.consents,
         await _supplier_groups(session, dispatch, mail, row, at),
@@ -169,11 +170,15 @@ async def _release_unreachable(
 
 @dataclass(frozen=True, slots=True)
 class _Current:
-    """What of an email still holds, and by the reader's plans: the groups around them, and whose consent they need."""
+    """What of an email still holds, and by the reader's plans: the groups around them, and whose consent they need.
+
+    `about_ict`: whether all of the reader's plans in it are of ICT.
+    """
 
     told: list[tuple[Intent, OpportunityView]]
     groups: Mapping[str, SuggestedGroup]
     consents: Mapping[str, tuple[str, ...]]
+    about_ict: bool
 
 
 async def _select_current(
@@ -215,7 +220,8 @@ async def _select_current(
             notifications.cancel(intent, reason or CancelReason.NOT_WANTED, at)
             metrics.INTENTS_CANCELLED.labels(reason=reason or CancelReason.NOT_WANTED).inc()
     consents = {item.plan_id: details.consent(item.plan_id, today) for _, item in found}
-    return _Current(found, details.groups, consents)
+    about_ict = is_about_ict([details.plans[plan_id].state for plan_id in consents if plan_id in details.plans])
+    return _Current(found, details.groups, consents, about_ict)
 
 
 def _view(

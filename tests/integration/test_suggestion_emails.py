@@ -151,3 +151,17 @@ async def test_a_muted_council_is_in_no_group(line: Line) -> None:
     assert CALDERDALE.lower() in body(mail)
     (other,) = line.notifier.mails(BRADFORD.lower())
     assert "These plans fit each other" in body(other)
+
+
+async def test_emails_mention_the_charter_only_where_every_need_is_ict(line: Line) -> None:
+    gritting = {"title": "Winter gritting of roads", "description": "Gritting of main roads.", "cpv": ["90620000"]}
+    await line.plans(*(plan(authority, **gritting) for authority in THREE))
+    await _tell(line)
+    await line.harness.invite(LEEDS)
+    await line.deliver()
+    mails = line.notifier.mails(KIRKLEES.lower())
+    assert len(mails) == 2, "a match, and an invitation"
+    for mail in mails:
+        for said in (body(mail), body(mail, "html")):
+            assert "You get this because Council E08000034 takes part in Jointly." in " ".join(said.split())
+            assert "Charter" not in said
