@@ -196,6 +196,8 @@ async def _select_current(
     names = await names_of(session, {intent.partner for intent in open_}, today)
     mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and p.takes_part(today)}
     unlike = await responses.silenced(session, ids)
+    own = {plan_details.own_and_other(one, row.authority)[0] for one in states.values()}
+    declined = await responses.declined(session, own)
     muted = await mutes_for(session, row.authority, today)
     details = await plan_details.load(session, row.authority, list(states.values()), muted, today)
     wishes = Preferences(row.immediate, row.digest, takes_part=row.takes_part(today))
@@ -205,6 +207,8 @@ async def _select_current(
         reason = _cancel_reason(intent, stands, muted, told)
         if reason is None and stands is not None and intent.occasion:
             reason = await _act_is_over(session, intent, stands, today)
+        if reason is None and _is_declined(intent, declined):
+            reason = CancelReason.ANSWERED
         if intent.change != NotificationChange.WITHDRAWN:
             gone = waits_for_person(intent.partner, today)
             reason = (
@@ -262,6 +266,13 @@ def _cancel_reason(
     if intent.only_if_notified and not told.get(intent.opportunity_id):
         return CancelReason.NEVER_TOLD
     return None
+
+
+def _is_declined(intent: Intent, declined: Mapping[str, datetime]) -> bool:
+    """Whether the authority has said "not this time" since the intent arose. A later one tells of a material change."""
+    answered_at = declined.get(intent.opportunity_id)
+    tells_state = not intent.occasion and intent.change != NotificationChange.WITHDRAWN
+    return answered_at is not None and tells_state and intent.created_at <= answered_at
 
 
 async def _act_is_over(

@@ -13,8 +13,9 @@ from sqlmodel import Field, SQLModel, col
 from events.redaction import shorten_response
 from events.responses import DocumentReaders, Response
 from matching.plan import Status
-from services.domain.coalition_answers import ResponseOutcome
+from services.domain.coalition_answers import AnswerKind, ResponseOutcome
 from services.domain.coalition_undo import ActChange, ActRecord
+from services.domain.ids import opportunity_id
 from services.store.database import in_array, json_column, now, timestamp
 from services.store.forgotten import FORGOTTEN
 from services.store.plans import PlanRecord, shared_openly
@@ -281,6 +282,23 @@ async def silenced(session: AsyncSession, opportunity_ids: Collection[str]) -> s
     stand."""
     found = await session.execute(_STATES, {"ids": list(opportunity_ids)})
     return {pair for pair, words, state_a, state_b in found if words == words_hash([state_a, state_b])}
+
+
+async def declined(session: AsyncSession, plan_ids: Collection[str]) -> dict[str, datetime]:
+    """Return the opportunities of these plans that their authority's last answer called not for this time, each with
+    the time of the answer. An answer to a coalition is one to each pair with its other members."""
+    found = await session.execute(
+        select(ResponseRow)
+        .where(
+            in_array(col(ResponseRow.plan_id), plan_ids),
+            col(ResponseRow.kind).in_(AnswerKind),
+            col(ResponseRow.outcome) == ResponseOutcome.RECORDED,
+            col(ResponseRow.undone_by).is_(None),
+        )
+        .order_by(col(ResponseRow.received_at), col(ResponseRow.response_id))
+    )
+    last = {opportunity_id(str(row.plan_id), other): row for row in found.scalars() for other in row.about or ()}
+    return {pair: row.received_at for pair, row in last.items() if row.kind == AnswerKind.NOT_THIS_TIME}
 
 
 async def counts(session: AsyncSession) -> dict[str, int]:
