@@ -4,9 +4,10 @@ from datetime import date
 from typing import Any, Final, Protocol
 
 from matching.text.formatting import format_date
-from services.notifier.rendering.coalition_view import SUBJECT_LENGTH, CoalitionLetter
+from services.notifier.rendering.coalition_view import CoalitionLetter
 from services.notifier.rendering.councils import reference
-from services.notifier.rendering.plain_text import sanitise, truncate
+from services.notifier.rendering.headline import Headline
+from services.notifier.rendering.plain_text import sanitise
 
 NOTED: Final = {
     "interested": "you are interested",
@@ -92,7 +93,7 @@ def receipt_letter(
     return CoalitionLetter(
         authority=authority,
         name=sanitise(name, 80),
-        subject=f"{truncate(need, SUBJECT_LENGTH - len(asked) - 2)}: {asked}",
+        headline=Headline(need, f": {asked}"),
         preheader=f"Noted on {format_date(act.received_on)}.",
         opening=_opening(act, noted, sanitise(party, 80)),
         own_plan=own if plan else "",

@@ -130,7 +130,7 @@ def suggestion(
     letter = mail_view.email_view(
         authority, name, purpose, items, AT.date(), groups or {}, {}, SIGNED, frameworks or {}, {}, suppliers, searches
     )
-    return email_message.text(letter, WHO, "m" * 32), email_message.html(letter, WHO, "m" * 32), letter.subject
+    return email_message.text(letter, WHO, "m" * 32), email_message.html(letter, WHO, "m" * 32), letter.headline.subject
 
 
 LOOKED_AT = build_coalition_routes(
@@ -157,7 +157,7 @@ def invitation() -> Any:
     letter = coalition_letter(
         inviting, f"{BRADFORD}:HR-1", NoticeKind.INVITATION, "Bradford Council", SHORT, mailboxes, SIGNED, LOOKED_AT
     )
-    return coalition_email.text(letter, WHO), coalition_email.html(letter, WHO), letter.subject
+    return coalition_email.text(letter, WHO), coalition_email.html(letter, WHO), letter.headline.subject
 
 
 def formed() -> Any:
@@ -169,7 +169,7 @@ def formed() -> Any:
         found.model_copy(update={"members": members}), f"{BRADFORD}:HR-1", NoticeKind.FORMED, "Bradford Council",
         SHORT, {LEEDS: "procurement@leeds.example"}, SIGNED, LOOKED_AT,
     )  # fmt: skip
-    return coalition_email.text(letter, WHO), coalition_email.html(letter, WHO), letter.subject
+    return coalition_email.text(letter, WHO), coalition_email.html(letter, WHO), letter.headline.subject
 
 
 def ended() -> Any:
@@ -179,7 +179,7 @@ def ended() -> Any:
     letter = coalition_letter(
         found, f"{BRADFORD}:HR-1", NoticeKind.ENDED, "Bradford Council", SHORT, {}, SIGNED, LOOKED_AT
     )
-    return coalition_email.text(letter, WHO), coalition_email.html(letter, WHO), letter.subject
+    return coalition_email.text(letter, WHO), coalition_email.html(letter, WHO), letter.headline.subject
 
 
 def emails() -> dict[str, tuple[str, str, str]]:
