@@ -49,7 +49,7 @@ SCOPES: Final = {
 }
 
 
-class Act(Protocol):
+class ActView(Protocol):
     """One response that counted."""
 
     @property
@@ -71,7 +71,7 @@ class Act(Protocol):
 def receipt_letter(
     authority: str,
     name: str,
-    act: Act,
+    act: ActView,
     title: str,
     undo_by: date,
     *,
@@ -114,13 +114,13 @@ def receipt_letter(
     )
 
 
-def _until_notice(act: Act) -> str:
+def _until_notice(act: ActView) -> str:
     """The end of the time to take back an act in a coalition; a document can be taken back whenever."""
     bound = act.subject == "coalition" and act.kind not in ("route", "document")
     return ", or before the tender notice is out if that is earlier" if bound else ""
 
 
-def _opening(act: Act, noted: str, party: str) -> str:
+def _opening(act: ActView, noted: str, party: str) -> str:
     on = format_date(act.received_on)
     if act.kind == "delegated":
         scope, until = act.payload["scope"], date.fromisoformat(act.payload["until"])

@@ -16,7 +16,7 @@ from services.domain.route import RouteEntry, build_coalition_routes
 from services.notifier.rendering import coalition_email, email_message, mail_view
 from services.notifier.rendering.coalition_view import coalition_letter
 from services.notifier.rendering.need_council import SuggestedGroup
-from services.notifier.rendering.opportunity_view import Disclosed, OpportunityView, opportunity_view
+from services.notifier.rendering.opportunity_view import DisclosedFacts, OpportunityView, opportunity_view
 from services.notifier.rendering.search_section import search_section
 from tests.unit.notifier.making import side, state
 
@@ -110,7 +110,7 @@ def pair(own: str, other: str, change: str = "new", band: str = "notify", **fiel
     given = {"common_window": common, "decide_by": decide_by} | fields
     if change == "withdrawn":
         given |= {"material": 2, "status": "withdrawn"}
-    disclosed = Disclosed(PLANS[own], PLANS[other]) if other in PLANS else None
+    disclosed = DisclosedFacts(PLANS[own], PLANS[other]) if other in PLANS else None
     name = {CAMDEN: "London Borough of Camden"}.get(other) or f"{SHORT[other]} Council"
     contact = f"buying@{other.lower()}.example"
     return opportunity_view(state(mine, partner, **given), own, band, change, name, contact, disclosed)
