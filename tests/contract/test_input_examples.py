@@ -9,7 +9,7 @@ import pytest
 from events.responses import RESPONSE_PAYLOADS
 from services.application import authority_csv, framework_csv, party_csv
 from services.application.csv_table import Problem
-from services.ingest.entries import Accepted, Options
+from services.ingest.entries import AcceptedEntry, Options
 from services.ingest.jsonl import read_jsonl
 from services.ingest.register.column_mapping import load_mapping
 
@@ -44,7 +44,7 @@ def test_every_plan_is_read(text: str, tmp_path: Path) -> None:
     file = tmp_path / "plans.jsonl"
     file.write_text(" ".join(text.splitlines()), "utf-8")
     (entry,) = read_jsonl(file, Options())
-    assert isinstance(entry, Accepted), entry
+    assert isinstance(entry, AcceptedEntry), entry
 
 
 @pytest.mark.parametrize("text", examples("toml"))
