@@ -241,6 +241,30 @@ async def listed(
     return list(found.scalars())
 
 
+_WAITING: Final = text(
+    "SELECT c.payload FROM coalition_members m JOIN coalitions c USING (coalition_id)"
+    " JOIN LATERAL jsonb_array_elements(c.payload -> 'members') own ON own ->> 'plan_id' = m.plan_id"
+    " WHERE m.authority = :authority AND c.status = ANY(:living) AND (m.state = :invited"
+    "  OR c.status = :suggestion AND m.state = :suggested AND own ->> 'interest' IS NULL)"
+    " ORDER BY coalesce(CASE WHEN m.state = :invited THEN c.payload #>> '{invitation,reply_by}' END,"
+    "  c.payload ->> 'decide_by'), c.coalition_id LIMIT :limit"
+)
+
+
+async def waiting_for(session: AsyncSession, authority: str, limit: int) -> list[Any]:
+    """Return the payloads of the coalitions whose other members wait for this authority's answer, the most urgent
+    first."""
+    given = {
+        "authority": authority,
+        "living": _LIVING,
+        "invited": MemberState.INVITED,
+        "suggestion": CoalitionStatus.SUGGESTED,
+        "suggested": MemberState.SUGGESTED,
+        "limit": limit,
+    }
+    return list((await session.execute(_WAITING, given)).scalars())
+
+
 async def open_to_party(session: AsyncSession, authorities: Collection[str], limit: int) -> list[CoalitionRow]:
     """Return the living coalitions in which one of these authorities has an openly shared plan.
 
