@@ -1,6 +1,7 @@
 """Coalitions and their members. Rows are never deleted; a revision rises only when the content changes."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -128,6 +129,17 @@ async def load_bars(session: AsyncSession, plan_ids: Collection[str], coalition_
         elsewhere=await elsewhere(session, plan_ids, coalition_id),
         changed={plan_id: change for plan_id, change in changes.items() if change is not None},
     )
+
+
+async def load_undo_bars(session: AsyncSession, coalition: Coalition, plan_ids: Collection[str] = ()) -> Bars:
+    """Return what keeps the plans of a coalition, and further ones, out of it when an act in it is taken back."""
+    concerned = {*plan_ids, *(member.plan_id for member in coalition.members)}
+    bars = await load_bars(session, concerned, coalition.coalition_id)
+    if coalition.is_living:
+        return bars
+    others = [row.coalition for row in await living_with(session, concerned)]
+    groups = {one.coalition_id: frozenset(member.plan_id for member in one.current) for one in others}
+    return replace(bars, groups=groups)
 
 
 async def save_members(session: AsyncSession, coalition: Coalition, revisions: dict[str, int]) -> None:
