@@ -14,6 +14,7 @@ from events.cloudevents import EnvelopeError, strict_json
 from events.contracts import CONTRACT_PAYLOADS, ContractPayload, ContractPublished
 from events.plans import PlanState
 from events.redaction import redact_contract
+from services.domain.disclosure import are_open
 from services.ingest.entries import Accepted, Options, RefusedError, Rejected, Skipped, plan_id, to_rejection
 from services.ingest.jsonl import MAX_LINE_BYTES, numbered_lines, open_lines
 from services.ingest.loose_json import as_object, as_text
@@ -140,7 +141,7 @@ def _of_plan(entry: Accepted, plan: PlanState, revision: int, sharing: dict[str,
     running = plan.current_contract
     if running is None or not running.supplier:
         return Skipped(entry.file, entry.where, NO_SUPPLIER)
-    if plan.sharing != "open":
+    if not are_open(plan):
         return Skipped(entry.file, entry.where, NOT_OPEN)
     fields = {
         "contract_id": plan.plan_id,
