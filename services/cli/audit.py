@@ -13,7 +13,7 @@ from events.fields import canonical_authority
 from events.jwk import KeyFileError, PublicKey, SigningKey, new_key, public_key, signing_key, to_file_text
 from events.signed_notes import NoteError, read_checkpoints
 from services.application import audit as use
-from services.application.audit import AuditError, Known
+from services.application.audit import AuditError, KnownCheckpoint
 from services.cli.database import with_database, with_snapshot
 from services.cli.errors import fail
 from services.cli.keys import write_private_key
@@ -119,11 +119,11 @@ def erase_name(
     typer.echo(f"erased: the name behind {actor}")
 
 
-def _read_kept(path: Path, key: PublicKey | None) -> list[Known]:
+def _read_kept(path: Path, key: PublicKey | None) -> list[KnownCheckpoint]:
     if key is None:
         fail("say with which key checkpoints are signed: --key FILE, or JOINTLY_INSTALLATION_KEY_FILE", USAGE)
     try:
-        return [Known(one, str(path)) for one in read_checkpoints(path.read_text("utf-8"), key)]
+        return [KnownCheckpoint(one, str(path)) for one in read_checkpoints(path.read_text("utf-8"), key)]
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{path}: can't be read: {getattr(error, 'strerror', None) or 'not UTF-8'}", USAGE)
     except NoteError as error:

@@ -25,7 +25,7 @@ USAGE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ForgetResult:
     """The rows forgotten in the database, and the number of dead letters blanked."""
 
     database: ErasedContent
@@ -52,14 +52,14 @@ def forget(
     policy = Policy.load(using.policy_file)
     using.need_kafka()
 
-    async def work(sessions: Sessions) -> Done:
+    async def work(sessions: Sessions) -> ForgetResult:
         if yes:
             erased, shared = await forget_stored(sessions, policy, subject)
-            return Done(erased, await blanking.blank_letters(using, subject), shared)
+            return ForgetResult(erased, await blanking.blank_letters(using, subject), shared)
         async with transaction(sessions) as session:
             found = ErasedContent(plans=len(await plans_of(session, subject)))
             shared = await contracts.count_of(session, subject)
-        return Done(found, await blanking.count_letters(using, subject), shared)
+        return ForgetResult(found, await blanking.count_letters(using, subject), shared)
 
     try:
         done = with_database(work)

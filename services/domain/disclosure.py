@@ -24,7 +24,7 @@ from services.domain.ids import opportunity_id
 from services.domain.opportunity_status import OpportunityStatus
 
 
-class Shared(Protocol):
+class HasSharing(Protocol):
     """A plan as the engine knows it, or as an opportunity's event shows it."""
 
     @property
@@ -34,17 +34,17 @@ class Shared(Protocol):
 _FROM_WIDEST: Final = (Sharing.OPEN, Sharing.MATCH_ONLY, Sharing.PRIVATE)
 
 
-def pair_sharing(*plans: Shared) -> Sharing:
+def pair_sharing(*plans: HasSharing) -> Sharing:
     """The sharing of several plans together: that of the most restrictive."""
     return max((Sharing(plan.sharing) for plan in plans), key=_FROM_WIDEST.index)
 
 
-def are_open(*plans: Shared) -> bool:
+def are_open(*plans: HasSharing) -> bool:
     """Whether all of the plans are shared openly."""
     return pair_sharing(*plans) is Sharing.OPEN
 
 
-def include_private(*plans: Shared) -> bool:
+def include_private(*plans: HasSharing) -> bool:
     """Whether one of the plans is private."""
     return pair_sharing(*plans) is Sharing.PRIVATE
 
