@@ -20,6 +20,7 @@ from matching.assessment import Assessment, Component, NearestMove
 from matching.engine import Generation
 from matching.plan import Plan, Sharing, Status, Window
 from matching.reference import display_name
+from services.domain.coalition import MemberState
 from services.domain.ids import opportunity_id
 from services.domain.opportunity_status import OpportunityStatus
 
@@ -243,7 +244,7 @@ def read_facts(state: Mapping[str, Any]) -> PlanFacts:
 
 def shows_document(readers: DocumentReaders, state: str) -> bool:
     """Whether a document's address is for a member in this state; both plans are shared openly."""
-    return state == "accepted" or (state == "invited" and readers is not DocumentReaders.MEMBERS)
+    return state == MemberState.ACCEPTED or (state == MemberState.INVITED and readers is not DocumentReaders.MEMBERS)
 
 
 def shows_document_to_signatories(readers: DocumentReaders, state: Mapping[str, Any] | None) -> bool:

@@ -89,9 +89,9 @@ class OpportunityChange:
         return ChangeKind.SCORE if self.before.score != self.score else ChangeKind.DETAIL
 
     def _material_kind(self) -> ChangeKind:
-        if self.after.status == "withdrawn":
+        if self.after.status == OpportunityStatus.WITHDRAWN:
             return ChangeKind.WITHDRAWN
-        if self.before is None or self.before.status == "withdrawn":
+        if self.before is None or self.before.status == OpportunityStatus.WITHDRAWN:
             return ChangeKind.IDENTIFIED
         # Compare with the last notification: the band may have changed since by too little to notify.
         return ChangeKind.BAND if self.before.notified_band != self.after.band else ChangeKind.WINDOW
