@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.cli.pairs import read_pairs
-from services.domain.ids import opportunity_id
+from tests.support.ids import opportunity_id
 from tests.unit.matching.builders import CAMDEN, LEEDS, YORK
 from tests.unit.matching.test_offline_commands import payload, run
 
