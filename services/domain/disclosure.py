@@ -20,7 +20,6 @@ from matching.assessment import Assessment, Component, NearestMove
 from matching.engine import Generation
 from matching.plan import Plan, Sharing, Window
 from matching.reference import display_name
-from services.domain.ids import opportunity_id
 from services.domain.opportunity_status import OpportunityStatus
 
 
@@ -76,6 +75,7 @@ def shown_requester(authority: str, state: Mapping[str, Any] | None) -> Requeste
 
 
 def opportunity_state(
+    opportunity_id: str,
     assessment: Assessment,
     plans: tuple[Plan, Plan],
     *,
@@ -90,7 +90,7 @@ def opportunity_state(
     open_ = all(plan.sharing is Sharing.OPEN for plan in plans)
     common = assessment.common_window
     return wire.OpportunityState(
-        opportunity_id=opportunity_id(*assessment.plans),
+        opportunity_id=opportunity_id,
         revision=revisions[0],
         material_revision=revisions[1],
         status="active" if status == OpportunityStatus.ACTIVE else "withdrawn",

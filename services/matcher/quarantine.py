@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.dead_letters import DeadLetterReason, Origin
 from events.topics import DEAD_PLANS
 from matching.plan import Plan
-from services.domain.ids import opportunity_id
 from services.domain.opportunity_events import Cause
 from services.domain.opportunity_status import OpportunityStatus
 from services.matcher import settlement
@@ -63,8 +62,7 @@ async def _count(sessions: Sessions, plan: Plan) -> bool:
 async def _withdraw(session: AsyncSession, plan: PlanLog, partners: Sequence[str]) -> None:
     """Withdraw the plan's opportunities with these partners. The caller holds the locks of all these plans."""
     kept = PendingWrites()
-    rows = await opportunities.get_many(session, [opportunity_id(plan.plan_id, partner) for partner in partners])
-    for _, row in sorted(rows.items()):
+    for row in await opportunities.with_partners(session, plan.plan_id, partners):
         if row.status == OpportunityStatus.ACTIVE:
             withdraw(kept, row, UNKNOWN, Cause(plan.event_id))
     async with bulk_writes(session) as writes:

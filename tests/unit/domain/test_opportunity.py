@@ -20,12 +20,13 @@ from services.domain.opportunity import (
     withdrawal,
 )
 from services.domain.opportunity_events import Cause
+from tests.support.ids import KEY
 
 DAY = date(2026, 11, 1)
 LATER = date(2026, 12, 1)
 JUNE = Window(date(2027, 6, 1), date(2027, 6, 30))
 AUTUMN = Window(date(2027, 9, 1), date(2027, 11, 30))
-CONTEXT = SettlementContext(DAY, Generation("policy", "statistics", "model"))
+CONTEXT = SettlementContext(DAY, Generation("policy", "statistics", "model"), KEY)
 
 
 @dataclass
