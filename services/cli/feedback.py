@@ -74,8 +74,8 @@ def judge_pairs(responses: Iterable[ResponsePayload], pairs: Mapping[str, tuple[
     }
     judged: dict[tuple[str, str], list[ResponseAnswered]] = {}
     for (subject, own), answer in answers.items():
-        pair = pairs.get(subject, ())
-        if own in pair and answer.answer in _SIGNED:
+        pair = pairs.get(subject)
+        if pair is not None and own in pair and answer.answer in _SIGNED:
             judged.setdefault(pair, []).append(answer)
     return [_line(pair, said) for pair, said in sorted(judged.items())]
 

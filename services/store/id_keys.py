@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel
 
 from services.domain.ids import IdKey
 from services.platform import retry
-from services.store.pipelined_queries import Query, Rows, fetch
+from services.store.pipelined_queries import PipelinedQuery, Rows, fetch
 
 
 class IdKeyRow(SQLModel, table=True):
@@ -30,9 +30,9 @@ class IdKeyMissingError(retry.HaltConsumerError):
 _KEY: Final = text("SELECT secret FROM id_key")
 
 
-def query() -> Query[IdKey]:
+def query() -> PipelinedQuery[IdKey]:
     """Query the key. Reading the result raises IdKeyMissingError if there is none."""
-    return Query(_KEY, {}, _read)
+    return PipelinedQuery(_KEY, {}, _read)
 
 
 async def load(session: AsyncSession) -> IdKey:
