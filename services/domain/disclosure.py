@@ -111,6 +111,11 @@ def opportunity_state(
     )
 
 
+def names_plans(state: wire.OpportunityState) -> bool:
+    """Whether an opportunity's payload names its plans: only if both are shared openly."""
+    return all(side.plan_id is not None for side in state.plans)
+
+
 def redact_opportunity(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Removes the fields of an opportunity's payload that a match_only plan hides."""
     hidden = {"title": None, "plan_id": None, "revision": None, "notice": None}

@@ -52,6 +52,11 @@ def group_coalition_id(key: IdKey, plan_id: str, ordinal: int) -> str:
     return _keyed_id(key, "coalition", plan_id, str(ordinal))
 
 
+def cause_id(key: IdKey, plan_event_id: str) -> str:
+    """Stands for a plan event's id where its plan must not be named: `jointly publish` derives ids from content."""
+    return _keyed_id(key, "cause", plan_event_id)
+
+
 def pair_coalition_id(speaker: str, response_id: str, opportunity: str) -> str:
     """The id of the coalition that an invitation on an opportunity makes: the same invitation makes the same one.
 

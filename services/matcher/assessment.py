@@ -88,8 +88,9 @@ async def _judge_all(
         )
         partners = {key: set(notices[key].partners) for key in asking}
         found = await context.candidates(session, asking, set().union(*partners.values()), delta.result)
-    causes = {plan_id: Cause(notice.event_id, notice.traceparent) for plan_id, notice in notices.items()}
-    settling = SettlementContext(context.as_of, context.engine.generation, id_key.result, causes)
+    key = id_key.result
+    causes = {plan_id: Cause.build(key, notice.event_id, notice.traceparent) for plan_id, notice in notices.items()}
+    settling = SettlementContext(context.as_of, context.engine.generation, key, causes)
 
     def judge_each() -> list[PlanAssessment]:
         return [

@@ -15,7 +15,7 @@ from services.matcher import settlement
 from services.matcher.pending_writes import PendingWrites, withdraw
 from services.messaging.dead_letter_queue import to_event
 from services.platform import logs, metrics
-from services.store import opportunities, plan_features, plan_log, plans
+from services.store import id_keys, opportunities, plan_features, plan_log, plans
 from services.store.bulk_writes import bulk_writes
 from services.store.database import Sessions, transaction
 from services.store.outbox import to_outbox_row
@@ -61,10 +61,10 @@ async def _count(sessions: Sessions, plan: Plan) -> bool:
 
 async def _withdraw(session: AsyncSession, plan: PlanLog, partners: Sequence[str]) -> None:
     """Withdraw the plan's opportunities with these partners. The caller holds the locks of all these plans."""
-    kept = PendingWrites()
+    kept, cause = PendingWrites(), Cause.build(await id_keys.load(session), plan.event_id)
     for row in await opportunities.with_partners(session, plan.plan_id, partners):
         if row.status == OpportunityStatus.ACTIVE:
-            withdraw(kept, row, UNKNOWN, Cause(plan.event_id))
+            withdraw(kept, row, UNKNOWN, cause)
     async with bulk_writes(session) as writes:
         kept.post(writes)
 

@@ -9,11 +9,14 @@ import pytest
 from sqlalchemy import select, text
 from sqlmodel import col
 
+from events.plans import PlanWithdrawn
 from events.topics import OPPORTUNITIES
+from services.cli.trace import TOPICS
 from services.domain.ids import IdKey, opportunity_id
+from services.ingest.event_publisher import plan_event
 from services.matcher.batch_handler import Matcher
 from services.platform import retry
-from services.store import id_keys
+from services.store import causation, id_keys, intents
 from services.store.database import Sessions, make_engine, make_sessions, transaction
 from services.store.migrate import migrate
 from services.store.outbox import Outbox
@@ -63,6 +66,24 @@ async def test_no_field_of_the_event_names_a_plan_or_the_key(database_url: str) 
         said = f"{event.key} {event.headers} {event.value}"
     assert not [guess for guess in (OWN, *GUESSES) if guess in said]
     assert KEY.secret.hex() not in said
+
+
+async def test_the_cause_of_a_withdrawal_can_not_be_guessed_either(database_url: str) -> None:
+    """`jointly withdraw` derives the event's id from the plan, its revision and a reason that may be empty."""
+    async with matched(database_url) as (sessions, matcher, event):
+        ended = PlanWithdrawn(plan_id=f"{BRADFORD}:HR-7", revision=2, authority=BRADFORD)
+        await matcher.handle([record_of(ended, 9)])
+        async with sessions() as session:
+            query = select(Outbox).where(col(Outbox.topic) == OPPORTUNITIES.name).order_by(col(Outbox.id).desc())
+            last = (await session.execute(query.limit(1))).scalar_one()
+            actors = await intents.actors(session, [event.key])
+            steps = await causation.steps(session, plan_event(ended).id, TOPICS)
+    causes = [plan_event(ended.model_copy(update={"plan_id": guess})).id for guess in GUESSES]
+    assert plan_event(ended).id in causes
+    assert last.causation_id is not None
+    assert not [cause for cause in causes if cause in f"{last.headers} {last.value}"]
+    assert actors == {event.key: BRADFORD}, "the notifier still knows whose act it was"
+    assert last.event_id in {step.id for step in steps}, "`jointly trace` still follows it"
 
 
 async def test_each_database_has_a_key_and_ids_of_its_own(database_url: str, empty_database_url: str) -> None:

@@ -84,7 +84,7 @@ def pair(
     one = Component(1.0)
     ids = (plans[0].plan_id, plans[1].plan_id)
     found = Assessment(ids, score, band, band, one, one, one, one, gates, reasons, (), window, None, 80, LATER)
-    return AssessedPair(plans, found, Cause("event-1"))
+    return AssessedPair(plans, found, Cause.build(KEY, "event-1"))
 
 
 def after(current: Row | None, given: AssessedPair, context: SettlementContext = CONTEXT) -> tuple[Row, Transition]:
