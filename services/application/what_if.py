@@ -137,9 +137,7 @@ async def _assess(view: ExplainContext, own: Features) -> Found:
     return {
         other: (view.context.engine.assess(own, one, view.as_of), one)
         for other, one in others.items()
-        if are_open(one.plan)
-        and pairs[other] not in unlike
-        and not waits_for_person(one.plan.authority, view.as_of)
+        if are_open(one.plan) and pairs[other] not in unlike and not waits_for_person(one.plan.authority, view.as_of)
     }
 
 
