@@ -195,9 +195,11 @@ async def _select_current(
     partners = await addressees(session, {intent.partner for intent in open_}, today)
     names = await names_of(session, {intent.partner for intent in open_}, today)
     mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and p.takes_part(today)}
-    unlike = await responses.silenced(session, ids)
-    own = {plan_details.own_and_other(one, row.authority)[0] for one in states.values()}
-    declined = await responses.declined(session, own)
+    pairs = await responses.silenced(session, [row.pair for row in states.values()])
+    unlike = {key for key, row in states.items() if row.pair in pairs}
+    sided = {key: plan_details.own_and_other(one, row.authority) for key, one in states.items()}
+    refused = await responses.declined(session, {own for own, _ in sided.values()})
+    declined = {key: refused[pair] for key, pair in sided.items() if pair in refused}
     muted = await mutes_for(session, row.authority, today)
     details = await plan_details.load(session, row.authority, list(states.values()), muted, today)
     wishes = Preferences(row.immediate, row.digest, takes_part=row.takes_part(today))

@@ -257,7 +257,7 @@ async def test_an_undo_whose_partner_is_in_another_coalition_by_now_is_refused(h
     await _say(harness, BRADFORD, "accept", second)
     before = await _statuses(harness)
     assert before == ["dissolved", "formed"]
-    assert await _undoable(harness, LEEDS, first.coalition_id) == []
+    assert await _undoable(harness, LEEDS, first) == []
     refusals = await _take_back(harness, LEEDS, "leave")
     assert [said for _, said in refusals] == ["the others are in another coalition that has formed"]
     assert await _statuses(harness) == before
