@@ -7,7 +7,7 @@ from datetime import date
 from events.coalitions import CoalitionMember, CoalitionState
 from events.fields import Window
 from events.opportunities import PlanSummary
-from services.domain.coalition import MemberState, ProposalKind
+from services.domain.coalition import MemberState
 from services.domain.disclosure import PlanFacts, member_facts, read_facts
 from services.domain.reorganisation import name_on, waits_for_person
 from services.store.plans import PlanRecord
@@ -47,7 +47,7 @@ def guest_lines(
     proposed = [
         other_line(one.authority, one.plan_id, "proposed", state.common_window, today)
         for one in state.proposals
-        if one.kind == ProposalKind.FITS_TOO and one.plan_id in shown
+        if one.kind == "fits-too" and one.plan_id in shown
     ]
     return tuple(line for line in (*members, *proposed) if not line.waits)
 

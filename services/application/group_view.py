@@ -26,7 +26,6 @@ from services.domain.disclosure import (
 )
 from services.domain.framework_prompt import framework_prompts
 from services.domain.introduction import is_agreed
-from services.domain.opportunity_status import OpportunityStatus
 from services.domain.reorganisation import name_on, say_consent, waits_for_person
 from services.store import coalitions, introductions, parties, plans, responses
 from services.store.framework_index import FrameworkIndex
@@ -245,9 +244,7 @@ async def _pair(session: AsyncSession, authority: str, subject: Subject, today: 
     own = own_line(stored.get(subject.plan_id), authority, subject.plan_id, mine.tender_window)
     partner = partner_line(theirs, theirs_too, today)
     formed = await coalitions.elsewhere(session, [subject.plan_id], subject.subject_id)
-    ended = (
-        f"This match no longer holds. {' '.join(state.reasons)}" if state.status != OpportunityStatus.ACTIVE else None
-    )
+    ended = f"This match no longer holds. {' '.join(state.reasons)}" if state.status != "active" else None
     closed = ended if theirs_too or ended is None else "This match no longer holds."
     return GroupView(
         subject=subject,

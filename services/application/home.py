@@ -16,7 +16,6 @@ from matching.plan import Status
 from services.application import coalitions
 from services.application.enquiries import EnquiryRecord, list_waiting
 from services.application.near_misses import near_miss_sentences
-from services.domain.coalition import MemberState
 from services.domain.disclosure import PlanFacts, is_open, plan_facts, read_facts, sharing_of
 from services.domain.reorganisation import name_on, waits_for_person
 from services.store import introductions, opportunities, plan_drafts, plans
@@ -62,7 +61,7 @@ class OwnCoalition:
     def due_on(self) -> date:
         """The last day on which an answer helps."""
         invitation = self.state.invitation
-        return invitation.reply_by if invitation and self.own.state == MemberState.INVITED else self.state.decide_by
+        return invitation.reply_by if invitation and self.own.state == "invited" else self.state.decide_by
 
 
 @dataclass(frozen=True, slots=True)

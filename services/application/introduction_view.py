@@ -6,7 +6,6 @@ from datetime import date
 from events.opportunities import OpportunityState
 from services.domain.disclosure import are_open
 from services.domain.introduction import IntroductionAnswer, IntroductionSide, is_agreed, is_asking
-from services.domain.opportunity_status import OpportunityStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +21,6 @@ def introduction_view(
     state: OpportunityState, own: IntroductionSide, other: IntroductionSide, today: date
 ) -> Introduction | None:
     """The introduction; None if the match is over, or if both plans are shared openly."""
-    if state.status != OpportunityStatus.ACTIVE or are_open(*state.plans):
+    if state.status != "active" or are_open(*state.plans):
         return None
     return Introduction(agreed=is_agreed(own, other), own_answer=own.answer, asked=is_asking(other, own, today))

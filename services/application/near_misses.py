@@ -7,7 +7,6 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.opportunities import OpportunityState
-from services.domain.opportunity_status import OpportunityStatus
 from services.domain.reorganisation import name_on, waits_for_person
 from services.notifier.rendering.phrases import say_move
 from services.store import opportunities
@@ -18,7 +17,7 @@ LIMIT: Final = 5
 def near_miss_sentences(state: OpportunityState, authority: str, today: date) -> tuple[str, ...]:
     """The sentence on the move that would make two windows overlap, for one of the two authorities; empty if none."""
     move = state.nearest_move
-    if move is None or state.status != OpportunityStatus.ACTIVE:
+    if move is None or state.status != "active":
         return ()
     return (say_move(move, "you" if move.authority == authority else name_on(move.authority, today)),)
 

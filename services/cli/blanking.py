@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.cloudevents import EnvelopeError, Message, decode, encode
 from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter
-from events.responses import RESPONSE_PAYLOADS, ResponseConvened
+from events.responses import RESPONSE_PAYLOADS, ResponseConvened, ResponsePayload
 from events.topics import (
     DEAD_COALITIONS,
     DEAD_CONTRACTS,
@@ -67,7 +67,7 @@ async def drop_waiting(session: AsyncSession, subject: str) -> None:
     for row in await outbox.of_topics(session, [PAGE_RESPONSES.name]):
         message = row.message()
         event = decode(message.headers, message.value, RESPONSE_PAYLOADS)
-        said = event.payload
+        said = cast(ResponsePayload, event.payload)
         if subject in (said.authority, getattr(said, "plan_id", None)):
             ids.append(row.id)
         elif isinstance(said, ResponseConvened) and _invites(said, subject):

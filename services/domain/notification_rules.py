@@ -6,10 +6,8 @@ from typing import Final, Protocol
 
 from events.fields import Origin
 from events.opportunities import Band, OpportunityState, PlanSummary
-from matching import assessment
 from services.domain.disclosure import include_private
 from services.domain.notifications import POSSIBLY_SENT, CancelReason, NotificationChange, Purpose
-from services.domain.opportunity_status import OpportunityStatus
 
 RANK: Final[dict[str, int]] = {"feed": 0, "digest": 1, "notify": 2}
 
@@ -64,7 +62,7 @@ def plan_notifications(state: OpportunityState, earlier: Sequence[PriorIntent]) 
     if include_private(*state.plans):
         return NOTHING
     news = tuple(_news(state, own, other, earlier) for own, other in sides(state))
-    outdated = CancelReason.WITHDRAWN if state.status == OpportunityStatus.WITHDRAWN else CancelReason.SUPERSEDED
+    outdated = CancelReason.WITHDRAWN if state.status == "withdrawn" else CancelReason.SUPERSEDED
     return NotificationPlan(tuple(item for item in news if item is not None), outdated)
 
 
@@ -89,7 +87,7 @@ def _news(
 ) -> NotificationDraft | None:
     told = last_notified(earlier, own.authority)
     standing = told is not None and told.change != NotificationChange.WITHDRAWN
-    if state.status == OpportunityStatus.WITHDRAWN:
+    if state.status == "withdrawn":
         if not standing:
             return None
         return NotificationDraft(
@@ -100,17 +98,17 @@ def _news(
             NotificationChange.WITHDRAWN,
             only_if_notified=True,
         )
-    if state.band == assessment.Band.FEED:
+    if state.band == "feed":
         # A feed match is never emailed. But an authority that was told of a stronger match must learn that it is
         # weaker.
-        if not standing or told is None or told.band == assessment.Band.FEED:
+        if not standing or told is None or told.band == "feed":
             return None
         return NotificationDraft(
             own.authority, other.authority, Purpose.DIGEST, "feed", NotificationChange.WEAKER, only_if_notified=True
         )
     # A plan that its authority has not confirmed causes no immediate email.
     derived = any(side.origin == Origin.DERIVED for side in state.plans)
-    purpose = Purpose.IMMEDIATE if state.band == assessment.Band.NOTIFY and not derived else Purpose.DIGEST
+    purpose = Purpose.IMMEDIATE if state.band == "notify" and not derived else Purpose.DIGEST
     return NotificationDraft(own.authority, other.authority, purpose, state.band, _change(state, told))
 
 

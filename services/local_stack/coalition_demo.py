@@ -14,7 +14,6 @@ from events.responses import ResponseInvited, ResponseMembership, ResponsePayloa
 from matching.calendar import nations_of
 from services.application import coalitions as views
 from services.application.responses import RESPONSE_EVENTS, Subject, build
-from services.domain.coalition import CoalitionStatus
 from services.domain.deadlines import CoalitionDates, DeadlineError, reply_by
 from services.platform.settings import Settings
 from services.store import authority_keys, plans
@@ -62,20 +61,20 @@ class CoalitionDemo:
             reply_by(self.as_of, dates, nations_of(member.authority for member in state.members))
         except DeadlineError:
             return False
-        return state.status == CoalitionStatus.SUGGESTED
+        return state.status == "suggested"
 
     async def _act(self, suggested: CoalitionState, last: str) -> None:
         state = await self._invite(suggested)
         lead = _lead(state)
         others = [member for member in state.members if member is not lead]
-        if last == CoalitionStatus.INVITING:
+        if last == "inviting":
             return
         # The last member declines, as some do; the others continue.
         for member in others:
             act = "decline" if member is others[-1] and len(others) > 1 else "accept"
             await self._respond(ResponseMembership, state, member.plan_id, act=act)
         await self._until(state.coalition_id, "formed")
-        if last == CoalitionStatus.FROZEN:
+        if last == "frozen":
             await self._publish_notice(lead.plan_id)
             await self._until(state.coalition_id, "frozen")
 
@@ -85,7 +84,7 @@ class CoalitionDemo:
             terms = state.terms_revision
             await self._respond(ResponseInvited, state, _lead(state).plan_id, scope=SCOPE, route=ROUTE)
             state = await self._until(state.coalition_id, "inviting", after=terms)
-            if state.status == CoalitionStatus.INVITING:
+            if state.status == "inviting":
                 return state
 
     async def _respond(self, kind: type[ResponsePayload], state: CoalitionState, plan_id: str, **said: Any) -> None:

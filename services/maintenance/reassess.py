@@ -88,9 +88,9 @@ class OpportunityChange:
         return ChangeKind.SCORE if self.before.score != self.score else ChangeKind.DETAIL
 
     def _material_kind(self) -> ChangeKind:
-        if self.after.status == OpportunityStatus.WITHDRAWN:
+        if self.after.status == "withdrawn":
             return ChangeKind.WITHDRAWN
-        if self.before is None or self.before.status == OpportunityStatus.WITHDRAWN:
+        if self.before is None or self.before.status == "withdrawn":
             return ChangeKind.IDENTIFIED
         # Compare with the last notification: the band may have changed since by too little to notify.
         return ChangeKind.BAND if self.before.notified_band != self.after.band else ChangeKind.WINDOW

@@ -13,7 +13,6 @@ from events.opportunities import OPPORTUNITY_PAYLOADS, OpportunityState
 from services.domain.notification_rules import NotificationDraft, plan_notifications
 from services.domain.notification_schedule import next_digest
 from services.domain.notifications import UNSENT, Purpose
-from services.domain.opportunity_status import OpportunityStatus
 from services.platform import logs, metrics
 from services.store import coalitions, intents
 from services.store.database import Sessions, transaction
@@ -104,7 +103,7 @@ async def record_intents(
                 if means.outdated and intent.state in UNSENT and not intent.possibly_delivered:
                     intents.cancel(intent, means.outdated, at)
             # Members of a coalition get no correction: their windows may close, but their coalition stands.
-            apart = item.state.status == OpportunityStatus.ACTIVE or opportunity_id not in together
+            apart = item.state.status == "active" or opportunity_id not in together
             # No authority is notified of its own act.
             actor = actors.get(opportunity_id)
             added += [

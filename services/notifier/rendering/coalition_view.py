@@ -7,7 +7,7 @@ from typing import Final
 
 from events.coalitions import CoalitionMember, CoalitionState
 from matching.text.formatting import format_date, join_words
-from services.domain.coalition import CURRENT, MemberState
+from services.domain.coalition import CURRENT
 from services.domain.coalition_notices import NoticeKind
 from services.domain.disclosure import member_facts
 from services.domain.route import CoalitionRoutes
@@ -146,7 +146,7 @@ def _opening(
 
 def _formed(state: CoalitionState, own: CoalitionMember, leader: str, names: Mapping[str, str]) -> str:
     """Names the members that have said yes in principle, and those that are committed."""
-    members = [member for member in state.members if member.state == MemberState.ACCEPTED]
+    members = [member for member in state.members if member.state == "accepted"]
     in_principle = _councils(members, own, names)
     committed = [member for member in members if member.committed]
     leads = "You lead." if own.plan_id == state.lead else f"{leader} leads."
