@@ -26,6 +26,8 @@ from tests.chaos.odd_batches import batch, many_headers, produce, record
 
 PATIENCE = 60
 """Seconds after which something that ought to come has not; nothing is measured by it."""
+HEADED = 12
+"""How many records with millions of headers are sent: Apache Kafka takes a second to check each."""
 BAD_HEADER = [(b"\xff", b"x")]
 CODECS = ("none", "gzip", "snappy", "xerial", "lz4", "zstd")
 TOPIC = OPPORTUNITIES.name
@@ -124,9 +126,7 @@ async def test_whatever_comes_every_partition_goes_on(broker: Broker | ApacheKaf
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ahead", [False, True])
-async def test_memory_stays_flat_while_gigabytes_come_in_kilobytes(
-    broker: Broker | ApacheKafka, ahead: bool
-) -> None:
+async def test_memory_stays_flat_while_gigabytes_come_in_kilobytes(broker: Broker | ApacheKafka, ahead: bool) -> None:
     settings = Settings(kafka_bootstrap_servers=broker.bootstrap)
     await topic_admin.create(settings)
     value = batch([record(0, b"k", bytes(15 * 1024 * 1024))], codec="zstd")
@@ -135,7 +135,7 @@ async def test_memory_stays_flat_while_gigabytes_come_in_kilobytes(
     producer = kafka.make_producer(settings, "test")
     await producer.start()
     for number in range(200):
-        for raw in (value, headers, allowed):
+        for raw in (value, headers, allowed) if number < HEADED else (value, allowed):
             assert await produce(producer, TOPIC, number % OPPORTUNITIES.partitions, raw) == 0
     await producer.stop()
     before = memory_mb("VmRSS")
@@ -144,13 +144,13 @@ async def test_memory_stays_flat_while_gigabytes_come_in_kilobytes(
     await member.broker.start()
 
     async def all_seen() -> bool:
-        return len(member.handled) + len(member.refused) == 600
+        return len(member.handled) + len(member.refused) == 400 + HEADED
 
     try:
         await until(all_seen)
     finally:
         await member.broker.stop()
-    assert Counter(reason for _, _, reason in member.refused) == {DeadLetterReason.TOO_LARGE: 400}
+    assert Counter(reason for _, _, reason in member.refused) == {DeadLetterReason.TOO_LARGE: 200 + HEADED}
     assert memory_mb("VmHWM") - before < 150
 
 
