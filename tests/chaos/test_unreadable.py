@@ -18,7 +18,7 @@ from services.messaging import consumer as consuming
 from services.messaging import kafka, topic_admin
 from services.messaging.authority_events import accept
 from services.messaging.record_batches import MAX_BATCH_BYTES
-from services.messaging.signature_policy import RecordRejected
+from services.messaging.signature_policy import RejectedRecord
 from services.messaging.unreadable_records import UnreadableRecord, UnreadableRecordError
 from services.platform.settings import Settings
 from tests.brokers import ApacheKafka
@@ -165,7 +165,7 @@ async def test_refusals_leave_the_loop_its_turns(broker: Broker | ApacheKafka) -
     await topic_admin.create(settings)
     value = b"[" + b"[]," * 60_000 + b"[]]"
     refused = [
-        RecordRejected(
+        RejectedRecord(
             ConsumerRecord(TOPIC, 0, offset, 0, 0, b"k", value, None, 1, len(value), ()),
             DeadLetterReason.NOT_CLOUDEVENT,
             "no event",
