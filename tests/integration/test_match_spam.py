@@ -5,8 +5,8 @@ from structlog.testing import capture_logs
 from events.plans import PlanPublished, PlanWithdrawn
 from services.matcher.database_metrics import SPAM_PAIR_THRESHOLD, Reported, measure_reach
 from services.platform import metrics
-from tests.integration.test_pipeline import BARNET, plan
 from tests.support.matcher import MatcherHarness
+from tests.support.payroll_plans import BARNET, plan
 
 
 def counts() -> tuple[float, float]:

@@ -7,8 +7,8 @@ from services.matcher.sweeper import sweep
 from services.platform import metrics
 from services.store import advisory_locks
 from services.store.database import transaction
-from tests.integration.test_pipeline import plan
 from tests.support.matcher import MatcherHarness
+from tests.support.payroll_plans import plan
 
 
 async def test_pending_plans_are_counted_while_another_matcher_sweeps(harness: MatcherHarness) -> None:

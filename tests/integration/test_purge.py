@@ -15,10 +15,10 @@ from services.platform.settings import Settings
 from services.store.database import now, transaction
 from services.store.outbox import Outbox, tombstone
 from tests.conftest import AnyBroker
-from tests.integration.test_forget import ENDED, LATER, OURS, THEIRS, WORD, forget, messages, plan, tables_with
-from tests.integration.test_rebuild import compared, told
 from tests.pipeline import records_of
+from tests.support.forgetting import ENDED, LATER, OURS, THEIRS, WORD, forget, messages, plan, tables_with
 from tests.support.matcher import MatcherHarness
+from tests.support.rebuilding import compared, told
 
 TWO_YEARS = timedelta(days=730)
 KEEP = RetentionRules(TWO_YEARS, TWO_YEARS)

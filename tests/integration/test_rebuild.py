@@ -3,25 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from events.cloudevents import decode
-from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.plans import PlanUpdated, PlanWithdrawn
 from matching.policy import Policy
 from services.local_stack.postgres import Server
 from services.maintenance import apply_rebuild
 from services.maintenance.apply_rebuild import RebuildApplied
-from services.maintenance.rebuild import RebuildError, RebuildReport, compare
+from services.maintenance.rebuild import RebuildError, compare
 from services.matcher import assessment
 from services.matcher.settlement import WrongGenerationError
 from services.matcher.sweeper import sweep
-from services.notifier.event_handler import OpportunityEvent, record_intents
 from services.store import shadow_tables
 from services.store.database import make_engine, make_sessions, transaction
 from services.store.state_hash import StateHash, state_hash
@@ -30,6 +26,7 @@ from tests.pipeline import AS_OF, all_pairs, invented_plans
 from tests.support.databases import DatabasePool
 from tests.support.matcher import MatcherHarness, hashing_context, make_harness
 from tests.support.policies import with_changes
+from tests.support.rebuilding import compared, told
 
 STATES = tuple(invented_plans(64, 21))
 
@@ -63,32 +60,9 @@ async def matched_harness(matched_databases: DatabasePool) -> AsyncIterator[Matc
             yield made
 
 
-async def compared(harness: MatcherHarness, *, swap: bool = False) -> tuple[RebuildReport, RebuildApplied | None]:
-    async with transaction(harness.sessions, isolation="REPEATABLE READ") as view:
-        found = await compare(harness.matcher.context, harness.sessions, view, AS_OF, lambda *_: None)
-        done = await apply_rebuild.apply_rebuild(harness.sessions, found) if swap else None
-    return found, done
-
-
 async def standing(harness: MatcherHarness) -> StateHash:
     async with transaction(harness.sessions, isolation="REPEATABLE READ") as session:
         return await state_hash(session)
-
-
-async def told(harness: MatcherHarness) -> int:
-    """How many things the notifier, having read every event, would tell."""
-    async with transaction(harness.sessions) as session:
-        rows = await session.execute(text("SELECT headers, value FROM outbox WHERE topic LIKE 'collab%' ORDER BY id"))
-        events = [
-            decode([(name, value.encode()) for name, value in headers], bytes(value), OPPORTUNITY_PAYLOADS)
-            for headers, value in rows
-        ]
-    for event in events:
-        await record_intents(
-            harness.sessions, [OpportunityEvent(event.id, event.payload, cast(Any, None))], datetime.now(UTC), 0
-        )  # type: ignore[arg-type]
-    ((count,),) = await harness.rows("SELECT count(*) FROM notification_intents WHERE state <> 'cancelled'")
-    return int(count)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -9,7 +9,7 @@ import pytest
 from services.cli.pairs import read_pairs
 from services.domain.ids import opportunity_id
 from tests.unit.matching.builders import CAMDEN, LEEDS, YORK
-from tests.unit.matching.test_offline_commands import payload, run
+from tests.unit.matching.offline import payload, run
 
 ONE, OTHER, THIRD = f"{LEEDS}:1", f"{YORK}:2", f"{CAMDEN}:3"
 
