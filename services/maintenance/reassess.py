@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.opportunities import OpportunityState
 from matching.engine import Engine, Features
 from matching.plan_set import PlanSet
+from services.domain.disclosure import is_matchable, sharing_of
 from services.domain.ids import opportunity_id, text_hash
 from services.domain.opportunity import AssessedPair, SettlementContext
 from services.domain.opportunity_status import OpportunityStatus
@@ -55,7 +56,7 @@ class ChangeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PairBefore:
     """A pair before a change: its status, band and score, and the band in its last notification."""
 
     status: str
@@ -71,7 +72,7 @@ class OpportunityChange:
     `is_event` is false if only the score changes and may not be shown; then no event follows.
     """
 
-    before: Standing | None
+    before: PairBefore | None
     after: OpportunityState
     score: float
     material: bool
@@ -107,11 +108,11 @@ async def preview_reassessment(
     """
     context = MatcherContext(context.engine, context.embedder, context.settings)
     stored = await shadow_tables.all_ids(view)
-    known = _Known(context.engine, context.as_of)
+    known = _PlanSet(context.engine, context.as_of)
     for start in range(0, len(stored), AT_ONCE):
         rows = await plans.by_id(view, stored[start : start + AT_ONCE])
         made = await context.features.compute(view, _whole(rows))
-        known.put(made, {plan_id for plan_id in made if generation.is_matchable(rows[plan_id])})
+        known.put(made, {plan_id for plan_id in made if _is_matchable(rows[plan_id])})
         say("plans read", min(start + AT_ONCE, len(stored)), len(stored))
     changes: list[OpportunityChange] = []
     for start in range(0, len(stored), AT_ONCE):
@@ -122,7 +123,12 @@ async def preview_reassessment(
     return sorted(changes, key=lambda change: change.after.opportunity_id)
 
 
-class _Known:
+def _is_matchable(plan: PlanRecord) -> bool:
+    """Whether the plan would be matchable if its assessment had never failed."""
+    return is_matchable(plan.status, sharing_of(plan.state))
+
+
+class _PlanSet:
     """All plans of a preview: candidates can be matched; other plans only appear in existing pairs."""
 
     def __init__(self, engine: Engine, as_of: date) -> None:
@@ -156,7 +162,7 @@ class _Known:
         )
         if row is None or (live is not None and (row.revision, row.score) == (live.revision, live.score)):
             return None
-        before = None if live is None else Standing(live.status, live.band, live.score, live.last_notified["band"])
+        before = None if live is None else PairBefore(live.status, live.band, live.score, live.last_notified["band"])
         material = live is None or row.material_revision > live.material_revision
         is_event = live is None or row.revision > live.revision
         return OpportunityChange(before, OpportunityState.model_validate(row.payload), row.score, material, is_event)

@@ -26,7 +26,8 @@ from sqlmodel import SQLModel
 from services.domain.opportunity_status import OpportunityStatus
 from services.store.bulk_writes import BulkWrites
 from services.store.database import in_array, in_array_param
-from services.store.pipelined_queries import Query, Rows
+from services.store.pipelined_queries import PipelinedQuery, Rows
+from services.store.sharing import match_only_sql
 
 
 class _Base(MappedAsDataclass, DeclarativeBase, eq=False):
@@ -72,7 +73,7 @@ class Opportunity(_Base):
     tombstoned_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
 
 
-class Versioned(NamedTuple):
+class VersionedRow(NamedTuple):
     """The version of a row when it was read. Any write to any column gives the row another version."""
 
     version: str
@@ -105,20 +106,21 @@ def to_columns(row: Opportunity) -> dict[str, Any]:
     return {name: getattr(row, name) for name in COLUMNS}
 
 
-def get_rows(ids: Iterable[str]) -> Query[dict[str, Versioned]]:
+def get_rows(ids: Iterable[str]) -> PipelinedQuery[dict[str, VersionedRow]]:
     """Return these opportunities with their versions, as far as they exist. No session tracks them."""
-    return Query(_BY_IDS, {"ids": list(ids)}, _versioned)
+    return PipelinedQuery(_BY_IDS, {"ids": list(ids)}, _versioned)
 
 
-def _versioned(found: Rows) -> dict[str, Versioned]:
+def _versioned(found: Rows) -> dict[str, VersionedRow]:
     return {
-        columns[0]: Versioned(version, build(dict(zip(COLUMNS, columns, strict=True)))) for version, *columns in found
+        columns[0]: VersionedRow(version, build(dict(zip(COLUMNS, columns, strict=True))))
+        for version, *columns in found
     }
 
 
-def get_many_versioned(ids: Iterable[str]) -> Query[dict[str, str]]:
+def get_many_versioned(ids: Iterable[str]) -> PipelinedQuery[dict[str, str]]:
     """Return the row versions of these opportunities, as far as they exist."""
-    return Query(_VERSIONS, {"ids": list(ids)}, lambda found: {row[0]: row[1] for row in found})
+    return PipelinedQuery(_VERSIONS, {"ids": list(ids)}, lambda found: {row[0]: row[1] for row in found})
 
 
 async def get_many(session: AsyncSession, ids: Sequence[str]) -> dict[str, Opportunity]:
@@ -210,12 +212,14 @@ async def most_connected(session: AsyncSession, limit: int) -> Sequence[PlanReac
     return found
 
 
+_FIRST_SIDE: Final = "payload #> '{plans,0}'"
+_SECOND_SIDE: Final = "payload #> '{plans,1}'"
 _PROBES: Final = text(
-    "SELECT met.authority, count(*) FROM ("
+    "SELECT met.authority, count(*) FROM ("  # noqa: S608 (ours)
     "  SELECT authority_a AS authority, plan_a AS plan_id, created_at FROM opportunities"
-    "  WHERE created_at > :since AND payload #>> '{plans,1,sharing}' = 'match_only' UNION ALL"
+    f"  WHERE created_at > :since AND {match_only_sql(_SECOND_SIDE)} UNION ALL"
     "  SELECT authority_b, plan_b, created_at FROM opportunities"
-    "  WHERE created_at > :since AND payload #>> '{plans,0,sharing}' = 'match_only'"
+    f"  WHERE created_at > :since AND {match_only_sql(_FIRST_SIDE)}"
     ") met JOIN plan_log l ON l.plan_id = met.plan_id"
     " AND l.received_at > met.created_at AND l.received_at <= met.created_at + :within"
     " GROUP BY met.authority ORDER BY 2 DESC, 1 LIMIT :limit"

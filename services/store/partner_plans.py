@@ -13,6 +13,7 @@ from services.domain.notifications import POSSIBLY_SENT, IntentState, Purpose, W
 from services.store.database import in_array
 from services.store.intents import Intent, Mail
 from services.store.opportunities import Opportunity
+from services.store.sharing import open_sql
 
 _PLAN = case((col(Opportunity.authority_a) == col(Intent.partner), col(Opportunity.plan_a)), else_=Opportunity.plan_b)
 """The partner's one of an opportunity's two plans. The two never belong to the same authority."""
@@ -26,7 +27,7 @@ MAX_COUNTED: Final = 100
 _OVER_CAP: Final = text(
     f"""SELECT partner.code, count(*) FILTER (WHERE waiting.openly), count(*) FROM unnest(:partners) AS partner (code)
     CROSS JOIN LATERAL (
-        SELECT o.payload #>> '{{plans,0,sharing}}' = 'open' AND o.payload #>> '{{plans,1,sharing}}' = 'open' AS openly
+        SELECT {open_sql("o.payload #> '{plans,0}'")} AND {open_sql("o.payload #> '{plans,1}'")} AS openly
         FROM (
             SELECT opportunity_id FROM notification_intents WHERE authority = :authority AND partner = partner.code
                 AND state = 'pending' AND reason = '{WaitReason.OVER_CAP}' LIMIT {MAX_COUNTED}
@@ -37,7 +38,7 @@ _OVER_CAP: Final = text(
 ).bindparams(bindparam("partners", type_=ARRAY(String)))
 
 
-class PartnerPlan(NamedTuple):
+class PartnerMatch(NamedTuple):
     """The partner's plan, the reader's own plan, their score, and whether their windows miss each other."""
 
     plan_id: str
@@ -46,7 +47,7 @@ class PartnerPlan(NamedTuple):
     near_miss: bool
 
 
-async def partner_plans(session: AsyncSession, intents: Sequence[Intent]) -> dict[int, PartnerPlan]:
+async def partner_plans(session: AsyncSession, intents: Sequence[Intent]) -> dict[int, PartnerMatch]:
     """The partner's plan in each intent's opportunity at present, by intent id."""
     near_miss = col(Opportunity.payload)["nearest_move"].as_string().is_not(None)
     query = (
@@ -54,7 +55,7 @@ async def partner_plans(session: AsyncSession, intents: Sequence[Intent]) -> dic
         .join(Opportunity, col(Opportunity.opportunity_id) == col(Intent.opportunity_id))
         .where(in_array(col(Intent.id), [intent.id for intent in intents]))
     )
-    return {intent_id: PartnerPlan(*row) for intent_id, *row in await session.execute(query)}
+    return {intent_id: PartnerMatch(*row) for intent_id, *row in await session.execute(query)}
 
 
 async def authorities_notified(

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Index, and_, func, select, text, update
+from sqlalchemy import BigInteger, Column, Index, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from matching.plan import Status
-from services.domain.disclosure import SHARED_OPENLY
 from services.store.bulk_writes import BulkWrites
 from services.store.database import (
     IDLE_IN_TRANSACTION_SECONDS,
@@ -19,7 +18,7 @@ from services.store.database import (
     json_column,
     timestamp,
 )
-from services.store.pipelined_queries import Query, Rows, fetch
+from services.store.pipelined_queries import PipelinedQuery, Rows, fetch
 
 GIVE_UP_AFTER: Final = 3
 """The number of failed assessments of one revision after which the plan is quarantined."""
@@ -53,12 +52,6 @@ class PlanRecord(SQLModel, table=True):
     assessed_revision: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
     attempts: int = Field(default=0)
     quarantined: bool = Field(default=False)
-
-
-def shared_openly() -> ColumnElement[bool]:
-    """The condition of `services.domain.disclosure.is_open` for a query that reads plans."""
-    sharing = func.coalesce(col(PlanRecord.state)["sharing"].as_string(), SHARED_OPENLY)
-    return and_(col(PlanRecord.state).is_not(None), sharing == SHARED_OPENLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +112,11 @@ class AssessmentInput:
     partners: Sequence[str]
 
 
-def assessment_inputs(plan_ids: Sequence[str]) -> Query[dict[str, AssessmentInput]]:
+def assessment_inputs(plan_ids: Sequence[str]) -> PipelinedQuery[dict[str, AssessmentInput]]:
     """Query the assessment inputs of these plans, as far as they exist."""
-    return Query(_NOTICES, {"ids": list(plan_ids)}, lambda found: {row[0]: AssessmentInput(*row) for row in found})
+    return PipelinedQuery(
+        _NOTICES, {"ids": list(plan_ids)}, lambda found: {row[0]: AssessmentInput(*row) for row in found}
+    )
 
 
 async def matchable(session: AsyncSession) -> dict[str, int]:
@@ -132,9 +127,9 @@ async def matchable(session: AsyncSession) -> dict[str, int]:
     return dict(found.all())
 
 
-def revisions(plan_ids: Iterable[str]) -> Query[dict[str, int]]:
+def revisions(plan_ids: Iterable[str]) -> PipelinedQuery[dict[str, int]]:
     """Return the newest revision of each of these plans that exists."""
-    return Query(_REVISIONS, {"ids": list(plan_ids)}, _by_id)
+    return PipelinedQuery(_REVISIONS, {"ids": list(plan_ids)}, _by_id)
 
 
 async def active_revisions(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
@@ -169,19 +164,21 @@ _LOCK: Final = text(
 )
 
 
-def lock_query(plan_ids: Iterable[str]) -> Query[dict[str, int]]:
+def lock_query(plan_ids: Iterable[str]) -> PipelinedQuery[dict[str, int]]:
     """Lock these plans in id order, and return their revisions. Nobody can change them until the transaction ends.
 
     The same statement limits how long the transaction may stay idle, see `limit_idle_in_transaction`.
     """
-    return Query(_LOCK, {"plan_ids": sorted(set(plan_ids)), "silence": f"{IDLE_IN_TRANSACTION_SECONDS}s"}, _by_id)
+    return PipelinedQuery(
+        _LOCK, {"plan_ids": sorted(set(plan_ids)), "silence": f"{IDLE_IN_TRANSACTION_SECONDS}s"}, _by_id
+    )
 
 
-def lock_whole_query(plan_ids: Iterable[str]) -> Query[dict[str, int]]:
+def lock_whole_query(plan_ids: Iterable[str]) -> PipelinedQuery[dict[str, int]]:
     """Lock these plans, and leave out those without content: nothing may be written about a plan forgotten
     meanwhile."""
     query = lock_query(plan_ids)
-    return Query(query.statement, query.given, lambda found: {row[0]: row[1] for row in found if row[2]})
+    return PipelinedQuery(query.statement, query.given, lambda found: {row[0]: row[1] for row in found if row[2]})
 
 
 async def lock_plans(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
