@@ -10,6 +10,7 @@ import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from events.topics import BENCHMARKS
 from services.application.benchmarks import BenchmarkError, read_benchmark
 from services.application.extensions import list_extensions
 from services.coalitions.benchmark_publishing import publish_ended_quarter
