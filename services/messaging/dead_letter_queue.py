@@ -42,8 +42,8 @@ def to_event(
 ) -> Message:
     """Build a dead letter as a Kafka message. It holds the original bytes, or their head with length and sha256.
 
-    `exact`: key, headers and value are the record's, so the event can be sent again. The dead letter of an event about
-    a private plan holds no bytes of the value.
+    `exact`: key, headers and value are the record's, so the event can be sent again. The dead letter of an event
+    that may be about a private plan holds no bytes of the value.
     """
     whole = value or b""
     private = is_private(value)
