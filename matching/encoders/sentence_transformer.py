@@ -63,14 +63,14 @@ class SentenceTransformerEmbedder:
         import torch
 
         from matching.encoders.onednn import use_onednn_linear
-        from matching.encoders.sequence_packing import join
+        from matching.encoders.sequence_packing import pack
 
         if "OMP_NUM_THREADS" not in os.environ:
             # Spinning threads waste processor time while another process has one of their cores.
             torch.set_num_threads(1)
         self._transformer = SentenceTransformer(str(path), device="cpu", local_files_only=True)
         use_onednn_linear(self._transformer)
-        self._joined = join(self._transformer)
+        self._joined = pack(self._transformer)
         self.model = f"{name}/{found[:12]}/sentence-transformers"
         size = self._transformer.get_embedding_dimension()
         if size is None:

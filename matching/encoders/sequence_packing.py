@@ -18,7 +18,7 @@ _TOLERANCE = 1e-5
 _PROBES = ("Payroll", "A new system for payroll and human resources", "grounds maintenance, parks and verges", "")
 
 
-class Joined:
+class PackedModel:
     """A model with mean pooling and positions from 0, as BERT and its descendants have."""
 
     def __init__(self, model: SentenceTransformer) -> None:
@@ -59,12 +59,12 @@ def runs(lengths: Sequence[int]) -> Iterator[range]:
         yield range(first, len(lengths))
 
 
-def join(model: SentenceTransformer) -> Joined | None:
+def pack(model: SentenceTransformer) -> PackedModel | None:
     """Wrap a model for packed sequences; return None if its vectors differ from those of sentence-transformers for the
     same texts."""
     expected = model.encode(list(_PROBES), normalize_embeddings=True, show_progress_bar=False)
     try:
-        joined = Joined(model)
+        joined = PackedModel(model)
         found = joined.embed(_PROBES)
     except (AttributeError, RuntimeError, TypeError, ValueError, IndexError):
         return None

@@ -13,8 +13,12 @@ from matching.text.tokens import STOP_WORDS, shared_terms, stem
 _MAX_WORDS: Final = 8
 _ASKED: Final = 12
 _SHORTEST: Final = 4
+# A regime of procurement law says nothing of the need.
+_REGIME: Final = re.compile(r"(?i)\blight[- ]touch(?: regime)?\b|\bLTR\b")
 _ROUTES: Final = frozenset({"dps", "lot", "lots", "competition", "call"})
-_WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9+#]*")
+# A word keeps what joins it to the next, so that it is told as it is written: "re-roofing", "older people's day".
+_WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9+#]*(?:'s\b)?-?|[0-9]+")
+_BREAK: Final = re.compile(r"[^\w'+# -]+|\s-|-\s")
 
 FILLERS: Final = frozenset(
     stem(word)
@@ -59,7 +63,7 @@ def telling_words(a: Features, b: Features) -> list[str]:
     written: dict[str, str] = {}
     for run in _runs(a.texts):
         for word in run:
-            written.setdefault(stem(word.lower()), word)
+            written.setdefault(_stem(word), _plain(word))
     shared = [s for s in shared_terms(a.all_terms, b.all_terms, _ASKED) if s in written and s not in FILLERS]
     return [written[s] for s in shared if len(written[s]) >= _SHORTEST or written[s].isupper()][:_MAX_WORDS]
 
@@ -70,10 +74,10 @@ def telling_phrases(a: Features, b: Features) -> list[str]:
     common = [phrase for stems, phrase in _phrases(a.texts).items() if stems in there]
     said: list[tuple[str, ...]] = []
     for word in telling_words(a, b):
-        if not any(word.lower() in map(str.lower, phrase) for phrase in said):
-            around = (phrase for phrase in common if word in phrase and not _is_filler(phrase[0]))
+        if not any(word.lower() in (_plain(one).lower() for one in phrase) for phrase in said):
+            around = (phrase for phrase in common if word in map(_plain, phrase) and not _is_filler(phrase[0]))
             said.append(_with_filler_before(max(around, key=len, default=(word,)), common))
-    return [" ".join(phrase) for phrase in said]
+    return [_plain(" ".join(phrase).replace("- ", "-")) for phrase in said]
 
 
 def _with_filler_before(phrase: tuple[str, ...], common: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
@@ -85,25 +89,25 @@ def _with_filler_before(phrase: tuple[str, ...], common: Iterable[tuple[str, ...
 
 def is_told(phrase: str, need: str) -> bool:
     """Whether a phrase says nothing that the name of the need does not say."""
-    return all(_is_filler(word) or word.lower() in need.lower() for word in phrase.split())
+    return all(_is_filler(word) or word.lower() in need.lower() for word in re.split(r"[ -]", phrase))
 
 
 # A plan is explained beside all its partners in turn.
 @lru_cache(maxsize=1000)
 def _runs(texts: CleanedTexts) -> tuple[tuple[str, ...], ...]:
-    """The words of a plan as it writes them, cut at stop words and punctuation."""
+    """The words of a plan as it writes them, cut at stop words, numbers and punctuation."""
     found: list[tuple[str, ...]] = []
     # In a title that is all capitals, capitals do not mark an acronym.
     shouted = texts.title.isupper()
     for text in (texts.title, texts.body):
-        for part in re.split(r"[^\w'+# -]+", text):
+        for part in _BREAK.split(_REGIME.sub(";", text)):
             run: list[str] = []
-            for word in _WORD.findall(part.replace("'s", "")):
-                if word.lower() in STOP_WORDS or len(word) == 1:
+            for word in _WORD.findall(part):
+                if _plain(word).lower() in STOP_WORDS or len(_plain(word)) == 1 or word.isdigit():
                     found.append(tuple(run))
                     run = []
                 else:
-                    run.append(word if _is_acronym(word) and not shouted else word.lower())
+                    run.append(word if _is_acronym(_plain(word)) and not shouted else word.lower())
             found.append(tuple(run))
     return tuple(run for run in found if run)
 
@@ -112,8 +116,16 @@ def _is_acronym(word: str) -> bool:
     return word.removesuffix("s").isupper() and len(word) < 6
 
 
+def _plain(word: str) -> str:
+    return word.removesuffix("-").removesuffix("'s")
+
+
+def _stem(word: str) -> str:
+    return stem(_plain(word).lower())
+
+
 def _is_filler(word: str) -> bool:
-    return stem(word.lower()) in FILLERS
+    return _stem(word) in FILLERS
 
 
 @lru_cache(maxsize=1000)
@@ -121,9 +133,9 @@ def _phrases(texts: CleanedTexts) -> dict[tuple[str, ...], tuple[str, ...]]:
     """Every two to four neighbouring words, by their stems, that do not end in a route to market."""
     found: dict[tuple[str, ...], tuple[str, ...]] = {}
     for run in _runs(texts):
-        stems = tuple(stem(word.lower()) for word in run)
+        stems = tuple(map(_stem, run))
         for length in (2, 3, 4):
             for first in range(len(run) - length + 1):
-                if run[first + length - 1].lower() not in _ROUTES:
+                if _plain(run[first + length - 1]).lower() not in _ROUTES:
                     found.setdefault(stems[first : first + length], run[first : first + length])
     return found

@@ -99,7 +99,7 @@ _WORDS = re.compile(r"[^\W_]+(?:['&.+-][^\W_]+)*", re.UNICODE)
 
 
 @dataclass(frozen=True, slots=True)
-class Cleaned:
+class RequirementText:
     """The requirement in plain words: `title` (never empty unless the plan's is) and `body` (may be empty)."""
 
     title: str
@@ -193,7 +193,7 @@ def sentences(text: str) -> list[str]:
     return [s for s in (squeeze(part) for part in _SENTENCE.split(text)) if s]
 
 
-def clean(title: str, description: str, own: tuple[str, ...] = ()) -> Cleaned:
+def clean(title: str, description: str, own: tuple[str, ...] = ()) -> RequirementText:
     """Removes boilerplate, references, dates, links and places from title and body. Not strictly idempotent.
 
     `own`: the normalised names of the plan's authority.
@@ -202,7 +202,7 @@ def clean(title: str, description: str, own: tuple[str, ...] = ()) -> Cleaned:
     # A one-sentence notice often mixes the need and the bidding instructions: better to keep it than to have nothing.
     kept = [s for s in every if not _PROCEDURE.search(s)] or every[:1]
     bare = (_requirement(s, own) for s in kept)
-    return Cleaned(clean_title(title, own), " ".join(f"{s}." for s in bare if len(s.split()) >= 3))
+    return RequirementText(clean_title(title, own), " ".join(f"{s}." for s in bare if len(s.split()) >= 3))
 
 
 def clean_title(title: str, own: tuple[str, ...] = ()) -> str:

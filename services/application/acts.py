@@ -17,7 +17,7 @@ from services.store.database import Sessions
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ActOutcome:
     """The outcome of a response. `refused`: the reason why it does not count, for people."""
 
     response_id: str
@@ -39,13 +39,13 @@ async def submit(session: AsyncSession, payload: ResponsePayload, actor: str | N
     await audit_log.append(session, [act])
 
 
-async def wait_for_outcome(sessions: Sessions, response_id: str, authority: str) -> Outcome | None:
+async def wait_for_outcome(sessions: Sessions, response_id: str, authority: str) -> ActOutcome | None:
     """Waits briefly for the outcome of an authority's response; None if it is still unknown."""
 
-    async def look(session: AsyncSession) -> Outcome | None:
+    async def look(session: AsyncSession) -> ActOutcome | None:
         row = await responses.load(session, authority, response_id)
         if row is None:
             return None
-        return Outcome(response_id, row.kind, row.detail)
+        return ActOutcome(response_id, row.kind, row.detail)
 
     return await wait_for(sessions, look)

@@ -23,7 +23,7 @@ class AuditError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownCheckpoint:
     """A checkpoint to compare the log with, and its source."""
 
     checkpoint: Checkpoint
@@ -40,12 +40,14 @@ class AuditReport:
     problems: Sequence[str]
 
 
-async def verify(session: AsyncSession, kept: Sequence[Known] = ()) -> AuditReport:
+async def verify(session: AsyncSession, kept: Sequence[KnownCheckpoint] = ()) -> AuditReport:
     """Reads every entry and compares the tree with the database's own checkpoints and those `kept` elsewhere.
 
     Call it in one snapshot. If the database's owner cuts the log, only a checkpoint kept elsewhere can show it.
     """
-    own = [Known(read_checkpoint(row.note, None), "the database") for row in await audit_log.checkpoints(session)]
+    own = [
+        KnownCheckpoint(read_checkpoint(row.note, None), "the database") for row in await audit_log.checkpoints(session)
+    ]
     check = Verification([*own, *kept])
     async for entry in audit_log.entries(session):
         check.add(entry)
@@ -89,7 +91,7 @@ async def export(session: AsyncSession, *, authority: str | None, names: bool) -
 class Verification:
     """One pass over the log, entry by entry, compared with the known checkpoints."""
 
-    def __init__(self, known: Sequence[Known]) -> None:
+    def __init__(self, known: Sequence[KnownCheckpoint]) -> None:
         self.waiting = sorted(known, key=lambda one: one.checkpoint.size)
         self.frontier = Frontier()
         self.expected = 0
@@ -129,7 +131,7 @@ class Verification:
             if self.frontier.size == self.expected and self.frontier.size == one.checkpoint.size:
                 self._compare(one)
 
-    def _compare(self, one: Known) -> None:
+    def _compare(self, one: KnownCheckpoint) -> None:
         size = one.checkpoint.size
         if self.frontier.root == one.checkpoint.root:
             self.good_until = max(self.good_until, size)

@@ -15,7 +15,7 @@ from events.opportunities import OpportunityState
 from services.application.council_lines import CouncilLine, guest_lines, member_line, own_line, partner_line
 from services.application.introduction_view import Introduction, introduction_view
 from services.application.near_misses import near_miss_sentences, other_near_misses
-from services.application.own_answers import OwnAnswer, Standing, own_answer
+from services.application.own_answers import CoalitionWithBars, OwnAnswer, own_answer
 from services.application.own_groups import OwnGroup, groups_of_plan
 from services.application.possible_acts import possible_acts
 from services.application.responses import ResponseError, Subject, find_subject
@@ -135,11 +135,11 @@ async def load_group(
     )
 
 
-async def _standing(session: AsyncSession, subject: Subject) -> Standing:
+async def _standing(session: AsyncSession, subject: Subject) -> CoalitionWithBars:
     row = await coalitions.load(session, subject.subject_id)
     assert row is not None
     concerned = {subject.plan_id, *(member.plan_id for member in row.coalition.members)}
-    return Standing(row.coalition, await coalitions.load_bars(session, concerned, subject.subject_id))
+    return CoalitionWithBars(row.coalition, await coalitions.load_bars(session, concerned, subject.subject_id))
 
 
 async def _consent(session: AsyncSession, plan_id: str, today: date) -> str | None:
@@ -163,7 +163,7 @@ async def _frameworks(session: AsyncSession, view: GroupView, frameworks: Framew
 
 
 async def _coalition(
-    session: AsyncSession, authority: str, subject: Subject, standing: Standing, today: date
+    session: AsyncSession, authority: str, subject: Subject, standing: CoalitionWithBars, today: date
 ) -> GroupView:
     row = await coalitions.load(session, subject.subject_id)
     assert row is not None

@@ -5,7 +5,7 @@ from datetime import date
 
 from events.opportunities import OpportunityState
 from services.domain.disclosure import SHARED_OPENLY
-from services.domain.introduction import Consent, IntroductionAnswer, is_agreed, is_asking
+from services.domain.introduction import IntroductionAnswer, IntroductionSide, is_agreed, is_asking
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,9 @@ class Introduction:
     asked: bool
 
 
-def introduction_view(state: OpportunityState, own: Consent, other: Consent, today: date) -> Introduction | None:
+def introduction_view(
+    state: OpportunityState, own: IntroductionSide, other: IntroductionSide, today: date
+) -> Introduction | None:
     """The introduction; None if the match is over, or if both plans are shared openly."""
     if state.status != "active" or all(side.sharing == SHARED_OPENLY for side in state.plans):
         return None

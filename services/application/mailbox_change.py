@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.application.sign_in import SignedIn
+from services.application.sign_in import SignedInAuthority
 from services.domain.audit import Act, AuditAction, Channel
 from services.domain.mailbox_codes import CODE_LIFETIME, MAX_CODES_AN_HOUR, MAX_TRIES, code_hash, is_code, new_code
 from services.platform.clock import day_of
@@ -36,7 +36,7 @@ class Mailboxes:
 
 
 @dataclass(frozen=True, slots=True)
-class BegunChange:
+class MailboxChangeCodes:
     """The mailboxes, and the code for each."""
 
     mailboxes: Mailboxes
@@ -45,8 +45,8 @@ class BegunChange:
 
 
 async def begin(
-    session: AsyncSession, keys: Sequence[str], account: SignedIn, mailbox: str, at: datetime
-) -> BegunChange:
+    session: AsyncSession, keys: Sequence[str], account: SignedInAuthority, mailbox: str, at: datetime
+) -> MailboxChangeCodes:
     """Makes both codes; the caller sends them. Raises MailboxChangeError."""
     account = _owner(account, at)
     try:
@@ -72,10 +72,10 @@ async def begin(
             expires_at=at + CODE_LIFETIME,
         )
     )
-    return BegunChange(Mailboxes(row.mailbox, new), present_code, code)
+    return MailboxChangeCodes(Mailboxes(row.mailbox, new), present_code, code)
 
 
-async def find(session: AsyncSession, account: SignedIn, at: datetime) -> Mailboxes | None:
+async def find(session: AsyncSession, account: SignedInAuthority, at: datetime) -> Mailboxes | None:
     """The change that this session has begun; None if there is none, or its codes have expired."""
     account = _owner(account, at)
     change = await mailbox_changes.newest(session, account.authority, account.actor, at)
@@ -86,7 +86,7 @@ async def find(session: AsyncSession, account: SignedIn, at: datetime) -> Mailbo
 
 
 async def finish(
-    session: AsyncSession, keys: Sequence[str], account: SignedIn, codes: tuple[str, str], at: datetime
+    session: AsyncSession, keys: Sequence[str], account: SignedInAuthority, codes: tuple[str, str], at: datetime
 ) -> Mailboxes | None:
     """Changes the mailbox if both codes are right; None if they are not, or have expired.
 
@@ -114,7 +114,7 @@ async def finish(
     return changed
 
 
-def _owner(account: SignedIn, at: datetime) -> SignedIn:
+def _owner(account: SignedInAuthority, at: datetime) -> SignedInAuthority:
     """The account whose mailbox it is: the successor's, for an authority that has been dissolved."""
     return replace(account, authority=written_to(account.authority, day_of(at)))
 

@@ -30,7 +30,7 @@ class OwnAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CoalitionWithBars:
     """The coalition that answers are about, and what bars the authority's plan from it."""
 
     coalition: Coalition
@@ -38,7 +38,7 @@ class Standing:
 
 
 def own_answer(
-    row: ResponseRow, given: Sequence[ResponseRow], today: date, standing: Standing | None, *, introduced: bool
+    row: ResponseRow, given: Sequence[ResponseRow], today: date, standing: CoalitionWithBars | None, *, introduced: bool
 ) -> OwnAnswer:
     """Describe one answer among all that the authority has given about the group. A pair has no `standing`."""
     latest = not any(

@@ -13,7 +13,7 @@ from matching.successions import Succession, SuccessionError, SuccessionKind
 from matching.text.formatting import format_date, sanitise_line
 from services.application import csv_table
 from services.application.csv_table import Columns, FieldError, FileError, Line, Problem
-from services.domain.reorganisation import Consent, Destination, Preview, preview, to_affected_plan
+from services.domain.reorganisation import Destination, Preview, SuccessorConsent, preview, to_affected_plan
 from services.store import authorities, opportunities, plans
 from services.store.mapping import plan_from_store
 
@@ -124,9 +124,9 @@ def to_page(found: Preview) -> list[str]:
 
 
 _CONSENT: Final = {
-    Consent.NOT_NEEDED: "",
-    Consent.NEEDED: "; needs the successor's consent under a section 24 direction",
-    Consent.UNKNOWN: "; ask whether it needs the successor's consent: its end or its value is not known",
+    SuccessorConsent.NOT_NEEDED: "",
+    SuccessorConsent.NEEDED: "; needs the successor's consent under a section 24 direction",
+    SuccessorConsent.UNKNOWN: "; ask whether it needs the successor's consent: its end or its value is not known",
 }
 
 

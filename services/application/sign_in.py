@@ -26,7 +26,7 @@ _HOUR: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class SignInTicket:
     """A sign-in in progress. `ticket` goes to the browser, and `code` to the mailbox if there is one."""
 
     ticket: str
@@ -35,7 +35,7 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
+class SignedInAuthority:
     """The authority that a session acts for. `actor`: the id of the typed name. `party`: its kind, if it is a party."""
 
     authority: str
@@ -44,7 +44,7 @@ class SignedIn:
     party: PartyKind | None = None
 
 
-async def begin(session: AsyncSession, keys: Sequence[str], authority: str | None, at: datetime) -> Begun:
+async def begin(session: AsyncSession, keys: Sequence[str], authority: str | None, at: datetime) -> SignInTicket:
     """Creates a code. If the authority is unknown or has had its codes for this hour, the code goes nowhere."""
     await web_sessions.prune(session, at, _HOUR)
     await mailbox_changes.prune(session, at, _HOUR)
@@ -63,7 +63,7 @@ async def begin(session: AsyncSession, keys: Sequence[str], authority: str | Non
             expires_at=at + CODE_LIFETIME,
         )
     )
-    return Begun(ticket, code, mailbox)
+    return SignInTicket(ticket, code, mailbox)
 
 
 async def finish(
@@ -97,13 +97,13 @@ async def finish(
     return token
 
 
-async def find(session: AsyncSession, token: str, at: datetime) -> SignedIn | None:
+async def find(session: AsyncSession, token: str, at: datetime) -> SignedInAuthority | None:
     """Finds the authority of a session token; None if the session has ended or the mailbox has changed since."""
     row = await web_sessions.find(session, _hash(token), at)
     council = await _taking_part(session, row.authority, row.mailbox_ref, at) if row else None
     if row is None or council is None:
         return None
-    return SignedIn(row.authority, council.name, row.actor, await parties.kind_of(session, row.authority))
+    return SignedInAuthority(row.authority, council.name, row.actor, await parties.kind_of(session, row.authority))
 
 
 async def sign_out(session: AsyncSession, token: str, at: datetime) -> None:

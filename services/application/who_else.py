@@ -9,11 +9,11 @@ from matching.reference import regions
 from services.domain.disclosure import PlanFacts, plan_facts
 from services.domain.reorganisation import name_on, waits_for_person
 from services.store import plan_search
-from services.store.plan_search import Query
+from services.store.plan_search import SearchQuery
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundPlan:
     """One plan of another authority. `waits`: its council has ceased to be, and nobody has taken over the plan yet."""
 
     council: str
@@ -26,12 +26,12 @@ def search_regions() -> dict[str, str]:
     return {found.code: found.name for found in regions() if found.level == 1}
 
 
-async def search(session: AsyncSession, authority: str, query: Query, today: date) -> list[Found]:
+async def search(session: AsyncSession, authority: str, query: SearchQuery, today: date) -> list[FoundPlan]:
     """Finds openly shared plans of other authorities, earliest tender first; at most `plan_search.LIMIT`."""
     rows = await plan_search.search(session, authority, query)
     found = [(council, plan_facts(state)) for council, state in rows]
     return [
-        Found(name_on(council, today), facts, waits_for_person(council, today))
+        FoundPlan(name_on(council, today), facts, waits_for_person(council, today))
         for council, facts in found
         if facts is not None
     ]

@@ -13,7 +13,7 @@ from events.fields import canonical_authority
 from events.jwk import KeyFileError, PublicKey, SigningKey, new_key, public_key, signing_key, to_file_text
 from events.signed_notes import NoteError, read_checkpoints
 from services.application import audit as use
-from services.application.audit import AuditError, Known
+from services.application.audit import AuditError, KnownCheckpoint
 from services.cli.database import with_database, with_snapshot
 from services.cli.errors import fail
 from services.cli.keys import write_private_key
@@ -42,7 +42,7 @@ def verify(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
 ) -> None:
-    """Read the whole audit log and hold it against its checkpoints. Exit code 1: an entry was changed or is gone.
+    """Read the whole audit log and compare it with its checkpoints. Exit code 1: an entry was changed or is gone.
 
     Give a checkpoint that was kept outside the database: only that one finds entries cut off the end.
     """
@@ -51,7 +51,7 @@ def verify(
     if as_json:
         typer.echo(json.dumps(asdict(report)))
     else:
-        typer.echo(f"{report.entries} entries, root {report.root}, held against {report.checkpoints} checkpoints")
+        typer.echo(f"{report.entries} entries, root {report.root}, compared with {report.checkpoints} checkpoints")
         for problem in report.problems:
             typer.echo(f"  {problem}")
         if not report.problems:
@@ -119,11 +119,11 @@ def erase_name(
     typer.echo(f"erased: the name behind {actor}")
 
 
-def _read_kept(path: Path, key: PublicKey | None) -> list[Known]:
+def _read_kept(path: Path, key: PublicKey | None) -> list[KnownCheckpoint]:
     if key is None:
         fail("say with which key checkpoints are signed: --key FILE, or JOINTLY_INSTALLATION_KEY_FILE", USAGE)
     try:
-        return [Known(one, str(path)) for one in read_checkpoints(path.read_text("utf-8"), key)]
+        return [KnownCheckpoint(one, str(path)) for one in read_checkpoints(path.read_text("utf-8"), key)]
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{path}: can't be read: {getattr(error, 'strerror', None) or 'not UTF-8'}", USAGE)
     except NoteError as error:

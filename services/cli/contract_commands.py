@@ -41,7 +41,7 @@ from services.ingest.contracts import (
     read_notice_contracts,
     read_register_contracts,
 )
-from services.ingest.entries import Options, Rejected, Skipped
+from services.ingest.entries import Options, RejectedEntry, SkippedEntry
 from services.ingest.formats import FormatError
 from services.ingest.register.column_mapping import BUILT_IN, MappingError, load_mapping
 from services.platform.clock import today
@@ -78,12 +78,12 @@ def publish(
     key = load_key(signing_key_file or chosen.signing_key_file)
     day = open_from.date() if open_from else None
     entries = list(_read(file, _Source(check_authority(authority), mapping, open_to, day)))
-    rejected = [entry for entry in entries if isinstance(entry, Rejected)]
+    rejected = [entry for entry in entries if isinstance(entry, RejectedEntry)]
     payloads = [entry.payload for entry in entries if isinstance(entry, ContractEntry)]
     for entry in rejected:
         say(console, ", ".join(part for part in (entry.file, entry.where, entry.field) if part) + f": {entry.reason}")
     if not as_json:
-        for reason, count in Counter(entry.reason for entry in entries if isinstance(entry, Skipped)).items():
+        for reason, count in Counter(entry.reason for entry in entries if isinstance(entry, SkippedEntry)).items():
             say(console, f"{count} skipped: {reason}")
     if dry_run:
         for payload in payloads:

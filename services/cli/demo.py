@@ -20,7 +20,7 @@ from events.plans import PlanPayload
 from services.application.page_links import PageLink
 from services.cli.days import DAY, read_day
 from services.ingest import formats
-from services.ingest.entries import Accepted, Options, Rejected
+from services.ingest.entries import AcceptedEntry, Options, RejectedEntry
 from services.local_stack import demo as pipeline
 from services.local_stack.child_process import ComponentError
 from services.local_stack.demo import DemoResult
@@ -132,9 +132,9 @@ def _read(path: Path, console: Console) -> tuple[list[PlanPayload], int]:
     accepted: list[PlanPayload] = []
     rejected = 0
     for entry in formats.deduplicate(formats.read(path, kind, Options(unknown_buyers="org-id"))):
-        if isinstance(entry, Accepted):
+        if isinstance(entry, AcceptedEntry):
             accepted.append(entry.payload)
-        elif isinstance(entry, Rejected):
+        elif isinstance(entry, RejectedEntry):
             rejected += 1
             if rejected <= SHOWN_REJECTIONS:
                 console.print(f"{entry.file}, {entry.where}, {entry.field}: {entry.reason}", markup=False)

@@ -104,7 +104,7 @@ def _network(library: Any, folder: Path) -> tuple[Any, int]:
     from sentence_transformers import SentenceTransformer
     from torch import Tensor, nn
 
-    class Pooled(nn.Module):
+    class PooledEncoder(nn.Module):
         """The mean of the token vectors, scaled to unit length: the model's three modules in one."""
 
         def __init__(self, encoder: nn.Module) -> None:
@@ -120,7 +120,7 @@ def _network(library: Any, folder: Path) -> tuple[Any, int]:
     encoder: Any = model[0]
     example = {name: torch.from_numpy(rows) for name, rows in pad_batch([[101, 2048, 102], [101, 102]]).items()}
     with torch.inference_mode():
-        network = library.convert_model(Pooled(encoder.auto_model).eval(), example_input=example)
+        network = library.convert_model(PooledEncoder(encoder.auto_model).eval(), example_input=example)
     return network, int(model.max_seq_length or 0)
 
 

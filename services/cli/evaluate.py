@@ -26,7 +26,7 @@ from services.cli.offline import (
     read_plans,
     say,
 )
-from services.cli.pairs import Outcome, Pair, features_of_pairs, pair_numbers, pair_table, read_pairs
+from services.cli.pairs import Pair, PairOutcome, features_of_pairs, pair_numbers, pair_table, read_pairs
 
 Judgements = Mapping[str, Mapping[str, int]]
 Ranking = Sequence[tuple[str, Band]]
@@ -125,14 +125,14 @@ def ranked(
 
 def outcomes(
     engine: Engine, plans: Sequence[Plan], judged: Sequence[Pair], embedder: Embedder, cache: Path
-) -> list[Outcome]:
+) -> list[PairOutcome]:
     """Return the engine's assessment of each judged pair's requirement. Raises PlanFileError if the file lacks a
     plan."""
     features = features_of_pairs(plans, judged, engine, embedder, cache)
     found = []
     for pair in judged:
         assessment = engine.assess(features[pair.a], features[pair.b], _ANY_DAY)
-        found.append(Outcome(pair, assessment.specification.value, assessment.specification_band))
+        found.append(PairOutcome(pair, assessment.specification.value, assessment.specification_band))
     return found
 
 

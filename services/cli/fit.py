@@ -23,7 +23,7 @@ from matching.policy import Policy, PolicyError
 from matching.scorer import Scorer, ScorerError
 from services.cli.evaluate import align_columns, read_judgements
 from services.cli.offline import PlanFileError, default_cache, features_of_plans, read_plans, say
-from services.cli.pairs import Outcome, Pair, pair_numbers, pair_table, read_pairs
+from services.cli.pairs import Pair, PairOutcome, pair_numbers, pair_table, read_pairs
 
 _FOLDS = 5
 # The share of pairs of each grade that readers sign (from 2,672 pairs with both).
@@ -105,7 +105,7 @@ def _drawn(features: Sequence[Features], count: int) -> list[Example]:
 
 def _cross_validate(
     examples: Sequence[Example], others: Sequence[Example], judged: Sequence[Pair], policy: Policy, seed: int
-) -> list[tuple[Outcome, float]]:
+) -> list[tuple[PairOutcome, float]]:
     """Cross-validate: the fits' scores of pairs whose plans they have not seen, with the plans in five parts."""
     pair_of = {id(example): pair for example, pair in zip(examples, judged, strict=True)}
     found = []
@@ -120,19 +120,19 @@ def _cross_validate(
         for example, logit in zip(test, fitting.logits_of(test, fitted), strict=True):
             a, b = (fitting.with_scorer(f, fitted.scorer) for f in (example.a, example.b))
             highest = band_of_requirement(a, b, Band.NOTIFY, policy)
-            found.append((Outcome(pair_of[id(example)], 0.0, highest), float(logit)))
+            found.append((PairOutcome(pair_of[id(example)], 0.0, highest), float(logit)))
         say(f"seed {seed}, part {number} of {_FOLDS}: fitted to {len(seen)} pairs, tested on {len(test)}")
     return found
 
 
-def _renewed(outcomes: Sequence[Outcome], logits: fitting.Floats, signs: Any, policy: Policy) -> Numbers:
+def _renewed(outcomes: Sequence[PairOutcome], logits: fitting.Floats, signs: Any, policy: Policy) -> Numbers:
     """Calibrate the scores of unseen pairs to probabilities. The band of each is the highest that its gates and limits
     allow."""
     slope, offset = fitting.calibration_of(logits, signs)
     scores = [logistic(slope * z + offset) for z in logits]
     return pair_numbers(
         [
-            Outcome(outcome.pair, score, policy.bands.of(100.0 * score).at_most(outcome.band))
+            PairOutcome(outcome.pair, score, policy.bands.of(100.0 * score).at_most(outcome.band))
             for outcome, score in zip(outcomes, scores, strict=True)
         ]
     )

@@ -26,7 +26,7 @@ USAGE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ForgetResult:
     """The rows forgotten in the database, and the number of dead letters blanked."""
 
     database: ErasedContent
@@ -41,8 +41,8 @@ def forget(
 ) -> None:
     """Forget the content of a plan, or of all plans of an authority, with its mailbox, contracts and personal names.
 
-    It goes from plan log, opportunities, search index, vectors, outbox and dead letters. Ids, revisions and hashes
-    stay; active opportunities are withdrawn.
+    It goes from plan log, plans, plan features, embeddings, opportunities, coalitions, responses, outbox and dead
+    letters. Ids, revisions and hashes stay; active opportunities are withdrawn.
 
     Without --yes, only print what would be forgotten. Exit code 0: done. 1: not done, or incomplete; run it again. 2:
     nothing was tried.
@@ -53,15 +53,15 @@ def forget(
     policy = Policy.load(using.policy_file)
     using.need_kafka()
 
-    async def work(sessions: Sessions) -> Done:
+    async def work(sessions: Sessions) -> ForgetResult:
         await _require_known(sessions, using, subject)
         if yes:
             erased, shared = await forget_stored(sessions, policy, subject)
-            return Done(erased, await blanking.blank_letters(using, subject), shared)
+            return ForgetResult(erased, await blanking.blank_letters(using, subject), shared)
         async with transaction(sessions) as session:
             found = ErasedContent(plans=len(await plans_of(session, subject)))
             shared = await contracts.count_of(session, subject)
-        return Done(found, await blanking.count_letters(using, subject), shared)
+        return ForgetResult(found, await blanking.count_letters(using, subject), shared)
 
     try:
         done = with_database(work)

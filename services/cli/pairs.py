@@ -36,7 +36,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PairOutcome:
     """The engine's assessment of a judged pair: `score` from 0 to 1 for the requirement, and its band."""
 
     pair: Pair
@@ -84,7 +84,7 @@ def features_of_pairs(
     return dict(zip(named, features, strict=True))
 
 
-def pair_numbers(outcomes: Sequence[Outcome]) -> Numbers:
+def pair_numbers(outcomes: Sequence[PairOutcome]) -> Numbers:
     """Measure the quality over all judged pairs, over those of councils, and the calibration of the scores."""
     return {
         "all": _quality(outcomes),
@@ -93,7 +93,7 @@ def pair_numbers(outcomes: Sequence[Outcome]) -> Numbers:
     }
 
 
-def _quality(outcomes: Sequence[Outcome]) -> Numbers:
+def _quality(outcomes: Sequence[PairOutcome]) -> Numbers:
     signed = sum(bool(one.pair.sign) for one in outcomes)
     if not 0 < signed < len(outcomes):
         return {"pairs": len(outcomes), "signed": signed}
@@ -123,7 +123,7 @@ def _precisions(signs: Sequence[bool]) -> list[tuple[float, bool]]:
     return found
 
 
-def _auc(ranked: Sequence[Outcome]) -> float:
+def _auc(ranked: Sequence[PairOutcome]) -> float:
     """Compute how often a signed pair scores higher than an unsigned one; equal scores count half (AUC)."""
     wins = above = at = 0.0
     signed_at = 0
@@ -141,7 +141,7 @@ def _auc(ranked: Sequence[Outcome]) -> float:
     return wins / (signed * (len(ranked) - signed))
 
 
-def _band(outcomes: Sequence[Outcome], signed: int, chosen: Callable[[Band], bool]) -> Numbers:
+def _band(outcomes: Sequence[PairOutcome], signed: int, chosen: Callable[[Band], bool]) -> Numbers:
     inside = [bool(one.pair.sign) for one in outcomes if chosen(one.band)]
     right = sum(inside)
     return {

@@ -25,7 +25,7 @@ from services.cli.producing import (
     stderr_console,
 )
 from services.ingest import formats, report_page
-from services.ingest.entries import Entry, Rejected
+from services.ingest.entries import Entry, RejectedEntry
 from services.ingest.event_publisher import PublishingError, structured
 from services.ingest.publishing import PublishOptions, UsageError
 from services.ingest.publishing import publish as publish_file
@@ -109,7 +109,7 @@ def _publish_or_end(
 
 
 def _name_rejected(entry: Entry, console: Console) -> None:
-    if isinstance(entry, Rejected):
+    if isinstance(entry, RejectedEntry):
         place = ", ".join(part for part in (entry.file, entry.where, entry.field) if part)
         say(console, f"{place}: {entry.reason}", "red")
 

@@ -11,7 +11,7 @@ from events.redaction import redact_contract
 from events.topics import CONTRACTS
 from services.messaging.authority_events import AuthorityRecord, read_event
 from services.messaging.kafka import Record
-from services.messaging.signature_policy import RecordRejected
+from services.messaging.signature_policy import RejectedRecord
 
 NOT_THE_OWNER: Final = "the topic belongs to {owner}, the contract to {authority}; nobody speaks for another"
 
@@ -21,13 +21,13 @@ class ContractRecord(AuthorityRecord[ContractPayload]):
     """A record with an authority's contract event."""
 
 
-def read(record: Record, at: datetime) -> ContractRecord | RecordRejected:
+def read(record: Record, at: datetime) -> ContractRecord | RejectedRecord:
     """Decodes and validates one record, and checks that its topic belongs to its authority."""
     event = read_event(record, CONTRACT_PAYLOADS, CONTRACTS, NOT_THE_OWNER)
-    if isinstance(event, RecordRejected):
+    if isinstance(event, RejectedRecord):
         return event
     payload = redact_contract(cast(ContractPayload, event.payload))
     if payload.revision > (highest := max_revision(at)):
         sentence = f"revision {payload.revision} is above {highest}, tomorrow in microseconds since 1970"
-        return RecordRejected(record, DeadLetterReason.REVISION_TOO_HIGH, sentence)
+        return RejectedRecord(record, DeadLetterReason.REVISION_TOO_HIGH, sentence)
     return ContractRecord(record, replace(event, payload=payload))

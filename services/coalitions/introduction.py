@@ -10,7 +10,7 @@ from events.opportunities import OpportunityState
 from events.responses import ResponseIntroduced
 from services.coalitions.writing import Moment
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
-from services.domain.introduction import Consent, IntroductionAnswer, ask_on, is_agreed, later_day
+from services.domain.introduction import IntroductionAnswer, IntroductionSide, ask_on, is_agreed, later_day
 from services.domain.notifications import NotificationChange, Purpose
 from services.platform.clock import LONDON
 from services.store import intents, introductions
@@ -67,8 +67,8 @@ async def undo(session: AsyncSession, opportunity: Opportunity, undone: Response
 
 
 async def _call_off(
-    session: AsyncSession, opportunity: Opportunity, own: Consent, other: Consent, today: date
-) -> Consent:
+    session: AsyncSession, opportunity: Opportunity, own: IntroductionSide, other: IntroductionSide, today: date
+) -> IntroductionSide:
     """Forgets a question to the other side that has a day ahead of it and is not asked after all: its yes is gone."""
     if own.answer is IntroductionAnswer.YES or other.asked_on is None or other.asked_on <= today:
         return other
@@ -77,7 +77,9 @@ async def _call_off(
     return uncalled
 
 
-async def _tell(session: AsyncSession, opportunity: Opportunity, own: Consent, other: Consent, moment: Moment) -> None:
+async def _tell(
+    session: AsyncSession, opportunity: Opportunity, own: IntroductionSide, other: IntroductionSide, moment: Moment
+) -> None:
     """Introduces both once both have agreed. Until then it asks the other side, or asks again after a later."""
     if is_agreed(own, other):
         # The earlier yes makes the occasion: one council's no and yes again are told once, not each time.
@@ -92,7 +94,9 @@ async def _tell(session: AsyncSession, opportunity: Opportunity, own: Consent, o
             await intents.add(session, [_intent(opportunity, asked, NotificationChange.ASKED, moment, day)])
 
 
-def _intent(opportunity: Opportunity, to: Consent, change: NotificationChange, moment: Moment, day: date) -> Intent:
+def _intent(
+    opportunity: Opportunity, to: IntroductionSide, change: NotificationChange, moment: Moment, day: date
+) -> Intent:
     at = now()
     state = OpportunityState.model_validate(opportunity.payload)
     partner = next(side.authority for side in state.plans if side.authority != to.authority)

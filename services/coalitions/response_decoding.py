@@ -8,19 +8,19 @@ from events.responses import RESPONSE_PAYLOADS, ResponsePayload
 from events.topics import RESPONSES
 from services.messaging.authority_events import AuthorityRecord, read_event
 from services.messaging.kafka import Record
-from services.messaging.signature_policy import RecordRejected
+from services.messaging.signature_policy import RejectedRecord
 
 NOT_THE_OWNER: Final = "the topic belongs to {owner}, the response to {authority}; nobody answers for another"
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted(AuthorityRecord[ResponsePayload]):
+class ResponseRecord(AuthorityRecord[ResponsePayload]):
     """A record with a response."""
 
 
-def read(record: Record) -> Accepted | RecordRejected:
+def read(record: Record) -> ResponseRecord | RejectedRecord:
     """Decodes and validates one record, and checks that its topic belongs to its authority."""
     event = read_event(record, RESPONSE_PAYLOADS, RESPONSES, NOT_THE_OWNER)
-    if isinstance(event, RecordRejected):
+    if isinstance(event, RejectedRecord):
         return event
-    return Accepted(record, replace(event, payload=redact_response(cast(ResponsePayload, event.payload))))
+    return ResponseRecord(record, replace(event, payload=redact_response(cast(ResponsePayload, event.payload))))

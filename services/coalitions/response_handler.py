@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.dead_letters import DeadLetterReason
 from events.responses import PlanResponse, ResponsePayload
 from events.topics import DEAD_RESPONSES, PAGE_RESPONSES, RESPONSES
-from services.coalitions.response_decoding import Accepted, read
+from services.coalitions.response_decoding import ResponseRecord, read
 from services.coalitions.response_rules import Effect, apply
 from services.coalitions.writing import Moment, lock, regroup
 from services.domain.audit import MAX_TEXT, Act, AuditAction, Channel
@@ -74,7 +74,7 @@ class ResponseHandler:
         """Dead-letters a record whose handling raised an unexpected error, so that the records behind it can go on."""
         await dead_letter_queue.dead_letter_unexpected(self.producer, DEAD_RESPONSES, record, fault)
 
-    async def _record(self, session: AsyncSession, item: Accepted) -> Act | None:
+    async def _record(self, session: AsyncSession, item: ResponseRecord) -> Act | None:
         """Records a response and its effect; returns its audit entry, or None if the response is known."""
         payload = item.payload
         content = event_content_hash(item.event.type, payload.model_dump(mode="json"))
@@ -129,13 +129,13 @@ def _plan_id(payload: ResponsePayload) -> str | None:
     return payload.plan_id if isinstance(payload, PlanResponse) else None
 
 
-def response_kind(item: Accepted) -> str:
+def response_kind(item: ResponseRecord) -> str:
     """The kind of a response as one word: the answer, the act, or the type."""
     payload = item.payload
     return str(getattr(payload, "answer", None) or getattr(payload, "act", None) or payload.type.split(".")[2])
 
 
-def _act(item: Accepted, content: str, refused: AnswerRefusedError | None) -> Act:
+def _act(item: ResponseRecord, content: str, refused: AnswerRefusedError | None) -> Act:
     """Builds the audit entry. Responses of every channel pass here, authenticated by the signing key or the topic.
 
     `content_hash` binds the entry to the response, whose texts it does not hold.

@@ -11,7 +11,7 @@ from events.plans import PlanAwarded, PlanPayload, PlanState, PlanUpdated
 from services.collector.renewals import renewal_plan
 from services.collector.sources import Source
 from services.ingest.buyers import Learned, learn_identifiers
-from services.ingest.entries import Accepted, Options, Rejected
+from services.ingest.entries import AcceptedEntry, Options, RejectedEntry
 from services.ingest.loose_json import Object, as_text
 from services.ingest.ocds.process import ReleaseState, release_states
 from services.ingest.ocds.release import read_state
@@ -44,13 +44,13 @@ def _read(source: Source, state: ReleaseState, learned: Learned, today: date) ->
     notice = source.notice_url(as_text(state.release.get("id")))
     events: list[PlanPayload] = []
     for read in reads:
-        if isinstance(read, Accepted):
+        if isinstance(read, AcceptedEntry):
             events.append(_marked(read.payload, Origin.NOTICE, notice))
             if isinstance(read.payload, PlanAwarded) and (
                 renewal := renewal_plan(state, read.payload.authority, today)
             ):
                 events.append(_marked(renewal, Origin.DERIVED, notice))
-    rejections = tuple(f"{read.field}: {read.reason}" for read in reads if isinstance(read, Rejected))
+    rejections = tuple(f"{read.field}: {read.reason}" for read in reads if isinstance(read, RejectedEntry))
     return ProcessPlans(state.ocid, tuple(events), rejections, incomplete=state.partial)
 
 

@@ -24,7 +24,7 @@ class IntroductionAnswer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Consent:
+class IntroductionSide:
     """One side of an introduction: the authority, its plan, its answer with the day, and the day it was last asked."""
 
     authority: str
@@ -35,7 +35,7 @@ class Consent:
     asked_on: date | None = None
 
 
-def is_agreed(one: Consent, other: Consent) -> bool:
+def is_agreed(one: IntroductionSide, other: IntroductionSide) -> bool:
     """Whether both have said yes, within six months of each other."""
     if one.answer is not IntroductionAnswer.YES or other.answer is not IntroductionAnswer.YES:
         return False
@@ -44,7 +44,7 @@ def is_agreed(one: Consent, other: Consent) -> bool:
     return abs((one.on - other.on).days) <= FINAL_DAYS
 
 
-def ask_on(one: Consent, other: Consent, today: date) -> date | None:
+def ask_on(one: IntroductionSide, other: IntroductionSide, today: date) -> date | None:
     """The day to ask `other` for an introduction to `one`; None if it is not to be asked.
 
     It is asked if `one` has said yes: at most once in six months, not while its own no stands, and after a later not
@@ -65,7 +65,7 @@ def ask_on(one: Consent, other: Consent, today: date) -> date | None:
             return None
 
 
-def is_asking(one: Consent, other: Consent, today: date) -> bool:
+def is_asking(one: IntroductionSide, other: IntroductionSide, today: date) -> bool:
     """Whether a request to `other` is still true at the moment of sending."""
     if one.answer is not IntroductionAnswer.YES or _is_over(one.on, today):
         return False

@@ -29,7 +29,7 @@ class Destination(StrEnum):
     WAITS = "waits for a person"
 
 
-class Consent(StrEnum):
+class SuccessorConsent(StrEnum):
     """Whether a contract that outlasts the authority needs the successor's consent."""
 
     NOT_NEEDED = "not needed"
@@ -58,11 +58,11 @@ class PlanMove:
     plan: AffectedPlan
     destination: Destination
     successors: tuple[str, ...]
-    consent: Consent
+    consent: SuccessorConsent
 
 
 @dataclass(frozen=True, slots=True)
-class Merger:
+class PairMerger:
     """A pair whose authorities become one: no coalition, but one purchase. Not `certain` if a plan has several
     successors."""
 
@@ -89,7 +89,7 @@ class Preview:
     names: Mapping[str, str]
     addressees: tuple[Addressee, ...]
     moves: tuple[PlanMove, ...]
-    mergers: tuple[Merger, ...]
+    mergers: tuple[PairMerger, ...]
 
 
 def preview(
@@ -161,9 +161,9 @@ def say_consent(plan: Plan, today: date) -> str | None:
         return None
     consent = consent_for(to_affected_plan(plan), heirs[0].starts)
     names, day = join_words([one.successor_name for one in heirs]), format_date(heirs[0].starts)
-    if consent is Consent.NEEDED:
+    if consent is SuccessorConsent.NEEDED:
         return f"This contract runs past {day}: it may need the written consent of {names} (section 24 direction)."
-    if consent is Consent.UNKNOWN:
+    if consent is SuccessorConsent.UNKNOWN:
         return f"If this contract runs past {day}, it may need the written consent of {names} (section 24 direction)."
     return None
 
@@ -181,14 +181,14 @@ def to_affected_plan(plan: Plan) -> AffectedPlan:
     )
 
 
-def consent_for(plan: AffectedPlan, starts: date) -> Consent:
+def consent_for(plan: AffectedPlan, starts: date) -> SuccessorConsent:
     """Whether the plan's contract, if it is awarded before the day, needs the successor's consent."""
     if plan.opens >= starts or (plan.contract_end is not None and plan.contract_end < starts):
-        return Consent.NOT_NEEDED
+        return SuccessorConsent.NOT_NEEDED
     limit = CAPITAL_POUNDS if plan.capital else CONSENT_POUNDS
     if plan.value is not None and plan.value <= limit:
-        return Consent.NOT_NEEDED
-    return Consent.UNKNOWN if plan.value is None or plan.contract_end is None else Consent.NEEDED
+        return SuccessorConsent.NOT_NEEDED
+    return SuccessorConsent.UNKNOWN if plan.value is None or plan.contract_end is None else SuccessorConsent.NEEDED
 
 
 def _move(plan: AffectedPlan, heirs: Sequence[Succession], starts: date) -> PlanMove:
@@ -205,11 +205,11 @@ def _addressee(code: str, successors: Sequence[str], mailboxes: set[str]) -> Add
     )
 
 
-def _mergers(pairs: Iterable[tuple[str, str, str]], moves: Mapping[str, PlanMove]) -> Iterable[Merger]:
+def _mergers(pairs: Iterable[tuple[str, str, str]], moves: Mapping[str, PlanMove]) -> Iterable[PairMerger]:
     for opportunity_id, plan_a, plan_b in sorted(pairs):
         if plan_a not in moves or plan_b not in moves:
             continue
         both = moves[plan_a], moves[plan_b]
         certain = all(move.destination is Destination.SUCCESSOR for move in both)
         for successor in sorted(set(both[0].successors) & set(both[1].successors)):
-            yield Merger(opportunity_id, (plan_a, plan_b), successor, certain)
+            yield PairMerger(opportunity_id, (plan_a, plan_b), successor, certain)

@@ -14,7 +14,15 @@ from events.cloudevents import EnvelopeError, strict_json
 from events.contracts import CONTRACT_PAYLOADS, ContractPayload, ContractPublished
 from events.plans import PlanState
 from events.redaction import redact_contract
-from services.ingest.entries import Accepted, Options, RefusedError, Rejected, Skipped, plan_id, to_rejection
+from services.ingest.entries import (
+    AcceptedEntry,
+    Options,
+    RefusedError,
+    RejectedEntry,
+    SkippedEntry,
+    plan_id,
+    to_rejection,
+)
 from services.ingest.jsonl import MAX_LINE_BYTES, numbered_lines, open_lines
 from services.ingest.loose_json import as_object, as_text
 from services.ingest.ocds import fields as ocds_fields
@@ -36,7 +44,7 @@ class ContractEntry:
     payload: ContractPayload
 
 
-ReadContract = ContractEntry | Rejected | Skipped
+ReadContract = ContractEntry | RejectedEntry | SkippedEntry
 
 NO_SUPPLIER: Final = "rows that name no supplier say nothing of a contract"
 NO_AWARD: Final = "notices that award no contract were skipped"
@@ -57,9 +65,9 @@ def read_contracts(file: Path, authority: str | None = None) -> Iterator[ReadCon
                 try:
                     yield ContractEntry(file.name, where, _own(_payload(line, revision), authority))
                 except RefusedError as refused:
-                    yield Rejected(file.name, where, refused.field, refused.reason)
+                    yield RejectedEntry(file.name, where, refused.field, refused.reason)
     except (OSError, EOFError, zlib.error) as error:
-        yield Rejected(file.name, "file", "", f"can't be read: {getattr(error, 'strerror', None) or error}")
+        yield RejectedEntry(file.name, "file", "", f"can't be read: {getattr(error, 'strerror', None) or error}")
 
 
 def read_register_contracts(
@@ -70,9 +78,9 @@ def read_register_contracts(
     A row without a supplier is skipped, and so is one that is not shared openly. Revisions are as for JSONL.
     """
     for entry in read_register(file, options, mapping):
-        if isinstance(entry, Rejected | Skipped):
+        if isinstance(entry, RejectedEntry | SkippedEntry):
             yield entry
-        elif isinstance(entry, Accepted) and isinstance(entry.payload, PlanState):
+        elif isinstance(entry, AcceptedEntry) and isinstance(entry.payload, PlanState):
             yield _of_plan(entry, entry.payload, revision_of(file), sharing)
 
 
@@ -81,28 +89,28 @@ def read_notice_contracts(file: Path, options: Options) -> Iterator[ReadContract
     try:
         found = find_releases(file)
     except RefusedError as refused:
-        yield Rejected(file.name, "file", refused.field, refused.reason)
+        yield RejectedEntry(file.name, "file", refused.field, refused.reason)
         return
     learned, only_stranger = buyers_in(found)
     for state in release_states(found):
         if not isinstance(state, ReleaseState):
-            yield Rejected(file.name, state[0], state[2].field, state[2].reason)
+            yield RejectedEntry(file.name, state[0], state[2].field, state[2].reason)
             continue
         try:
             if phase_of(state.release) is not Phase.AWARDED:
-                yield Skipped(file.name, state.path, NO_AWARD)
+                yield SkippedEntry(file.name, state.path, NO_AWARD)
                 continue
             owners, _ = owners_of(state.release, options, learned, only_stranger=only_stranger)
             for authority in owners:
                 yield _of_notice(file.name, state, authority)
         except RefusedError as refused:
-            yield Rejected(file.name, state.path, refused.field, refused.reason)
+            yield RejectedEntry(file.name, state.path, refused.field, refused.reason)
 
 
 def _of_notice(file: str, state: ReleaseState, authority: str) -> ReadContract:
     release, awarded = state.release, awarded_contract(state.release)
     if not awarded.suppliers:
-        return Skipped(file, state.path, NO_SUPPLIER)
+        return SkippedEntry(file, state.path, NO_SUPPLIER)
     tender = as_object(release.get("tender"))
     title = " ".join(ocds_fields.prose(as_text(tender.get("title")) or as_text(release.get("title"))).split())[:500]
     fields = {
@@ -135,13 +143,13 @@ def day_of(file: Path) -> date:
     return datetime.fromtimestamp(revision_of(file) / 1000, UTC).date()
 
 
-def _of_plan(entry: Accepted, plan: PlanState, revision: int, sharing: dict[str, date]) -> ReadContract:
+def _of_plan(entry: AcceptedEntry, plan: PlanState, revision: int, sharing: dict[str, date]) -> ReadContract:
     """The contract that a row's plan is to follow: the register's reader knows all of it but prices."""
     running = plan.current_contract
     if running is None or not running.supplier:
-        return Skipped(entry.file, entry.where, NO_SUPPLIER)
+        return SkippedEntry(entry.file, entry.where, NO_SUPPLIER)
     if plan.sharing != "open":
-        return Skipped(entry.file, entry.where, NOT_OPEN)
+        return SkippedEntry(entry.file, entry.where, NOT_OPEN)
     fields = {
         "contract_id": plan.plan_id,
         "revision": plan.revision if entry.numbered else revision,
@@ -159,7 +167,7 @@ def _of_plan(entry: Accepted, plan: PlanState, revision: int, sharing: dict[str,
         return ContractEntry(entry.file, entry.where, ContractPublished.model_validate(fields))
     except ValidationError as error:
         refused = to_rejection(error)
-        return Rejected(entry.file, entry.where, refused.field, refused.reason)
+        return RejectedEntry(entry.file, entry.where, refused.field, refused.reason)
 
 
 def contract_payload(fields: dict[str, Any]) -> ContractPayload:

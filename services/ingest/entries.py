@@ -30,7 +30,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedEntry:
     """One plan event. `where` is its line or JSON path, `notes` are sentences on inferred facts. `numbered` is true if
     the source gave the revision; otherwise the state file does."""
 
@@ -42,7 +42,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class RejectedEntry:
     """One entry that can't be published: its place, the field at fault ("" for the whole entry), the reason and the
     remedy.
 
@@ -57,7 +57,7 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
-class Unchanged:
+class UnchangedEntry:
     """An entry identical to the one published before."""
 
     file: str
@@ -66,7 +66,7 @@ class Unchanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
+class SkippedEntry:
     """An entry that is no plan and needs no attention; `reason` names its kind: a row of totals, an expired
     contract."""
 
@@ -76,7 +76,7 @@ class Skipped:
     plan_id: str | None = None
 
 
-Entry = Accepted | Rejected | Unchanged | Skipped
+Entry = AcceptedEntry | RejectedEntry | UnchangedEntry | SkippedEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +128,9 @@ def require_owner(payload: PlanPayload, options: Options) -> PlanPayload:
 
 def check_limits(read: Entry, at: datetime) -> Entry:
     """Return the entry, or a rejection if it exceeds a limit of the matcher."""
-    if not isinstance(read, Accepted) or (excess := find_excess(read.payload, at)) is None:
+    if not isinstance(read, AcceptedEntry) or (excess := find_excess(read.payload, at)) is None:
         return read
-    return Rejected(read.file, read.where, excess.field, excess.sentence, read.payload.plan_id)
+    return RejectedEntry(read.file, read.where, excess.field, excess.sentence, read.payload.plan_id)
 
 
 def plan_id(authority: str, reference: str) -> str:

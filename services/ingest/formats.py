@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
-from services.ingest.entries import Accepted, Entry, Options, Rejected, Unchanged
+from services.ingest.entries import AcceptedEntry, Entry, Options, RejectedEntry, UnchangedEntry
 from services.ingest.event_publisher import publication_hash
 from services.ingest.jsonl import open_lines, read_jsonl
 from services.ingest.ocds.reader import read_ocds
@@ -85,7 +85,7 @@ def deduplicate(reads: Iterable[Entry]) -> Iterator[Entry]:
     # Digests instead of ids and contents save memory: a file may have hundreds of thousands of entries.
     seen: dict[bytes, tuple[str, bytes]] = {}
     for read in reads:
-        if not isinstance(read, Accepted):
+        if not isinstance(read, AcceptedEntry):
             yield read
             continue
         payload = read.payload
@@ -95,9 +95,11 @@ def deduplicate(reads: Iterable[Entry]) -> Iterator[Entry]:
         if where == read.where:
             yield read
         elif first == content:
-            yield Unchanged(read.file, read.where, payload.plan_id)
+            yield UnchangedEntry(read.file, read.where, payload.plan_id)
         else:
             reason = f"{payload.plan_id} stands at {where} already, with other content; " + (
                 "raise the revision of the later one" if read.numbered else "give each its own reference"
             )
-            yield Rejected(read.file, read.where, "revision" if read.numbered else "plan_id", reason, payload.plan_id)
+            yield RejectedEntry(
+                read.file, read.where, "revision" if read.numbered else "plan_id", reason, payload.plan_id
+            )

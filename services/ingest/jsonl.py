@@ -14,11 +14,11 @@ from events.plans import PLAN_PAYLOADS, PlanPayload, PlanPublished
 from events.redaction import redact
 from services.ingest.entries import (
     GZIP_MAGIC,
-    Accepted,
+    AcceptedEntry,
     Entry,
     Options,
     RefusedError,
-    Rejected,
+    RejectedEntry,
     require_owner,
     to_rejection,
 )
@@ -38,7 +38,7 @@ def read_jsonl(file: Path, options: Options) -> Iterator[Entry]:
             for number, line in numbered_lines(stream):
                 yield _read(file.name, f"line {number}", line, options)
     except (OSError, EOFError, zlib.error) as error:
-        yield Rejected(file.name, "file", "", f"can't be read: {getattr(error, 'strerror', None) or error}")
+        yield RejectedEntry(file.name, "file", "", f"can't be read: {getattr(error, 'strerror', None) or error}")
 
 
 def open_lines(file: Path) -> BinaryIO:
@@ -69,9 +69,9 @@ def _read(file: str, where: str, line: bytes | int, options: Options) -> Entry:
     try:
         if isinstance(line, int):
             raise RefusedError("", f"has {line} bytes; the limit for a plan is {MAX_LINE_BYTES}")
-        return Accepted(file, where, require_owner(_payload(line), options))
+        return AcceptedEntry(file, where, require_owner(_payload(line), options))
     except RefusedError as refused:
-        return Rejected(file, where, refused.field, refused.reason, refused.plan_id)
+        return RejectedEntry(file, where, refused.field, refused.reason, refused.plan_id)
 
 
 def _payload(line: bytes) -> PlanPayload:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from events.fields import MAX_REVISION, PlanId, Revision
 from events.plans import PlanAwarded, PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
-from services.ingest.entries import Accepted, Entry, Rejected, Unchanged
+from services.ingest.entries import AcceptedEntry, Entry, RejectedEntry, UnchangedEntry
 from services.platform.files import write_atomically
 
 
@@ -88,15 +88,15 @@ def assign_revision(read: Entry, state: State, now_ms: int) -> Entry:
 
     If the source has no revisions, the current time in milliseconds serves: it rises even if the state is lost.
     """
-    if not isinstance(read, Accepted):
+    if not isinstance(read, AcceptedEntry):
         return read
     known = state.plans.get(read.payload.plan_id)
     if known and known.content == _content(read.payload) and _same(known, read):
-        return Unchanged(read.file, read.where, read.payload.plan_id)
+        return UnchangedEntry(read.file, read.where, read.payload.plan_id)
     if not read.numbered:
         return replace(read, payload=_numbered(read.payload, known, now_ms))
     if known and read.payload.revision <= known.revision:
-        return Rejected(read.file, read.where, "revision", _outdated(read.payload, known), read.payload.plan_id)
+        return RejectedEntry(read.file, read.where, "revision", _outdated(read.payload, known), read.payload.plan_id)
     return read
 
 
@@ -127,7 +127,7 @@ def count_published(state: State) -> int:
     return sum(not entry.withdrawn for entry in state.plans.values())
 
 
-def _same(known: LastPublication, read: Accepted) -> bool:
+def _same(known: LastPublication, read: AcceptedEntry) -> bool:
     over = isinstance(read.payload, PlanWithdrawn | PlanAwarded)
     return known.withdrawn == over and (not read.numbered or known.revision == read.payload.revision)
 

@@ -11,7 +11,7 @@ from events.fields import canonical_authority
 from events.jwk import SigningKey
 from events.plans import PlanPayload, PlanWithdrawn
 from services.ingest import formats, publication_state
-from services.ingest.entries import Accepted, Entry, Options, Skipped, check_limits
+from services.ingest.entries import AcceptedEntry, Entry, Options, SkippedEntry, check_limits
 from services.ingest.event_publisher import own_topic, publish_events, shared_topic
 from services.ingest.register.column_mapping import BUILT_IN, MappingError, RegisterMapping, load_mapping
 from services.ingest.report import GONE, Report
@@ -132,7 +132,7 @@ class _Run:
             self.report.add(entry)
             if self._on_entry:
                 self._on_entry(entry)
-            if isinstance(entry, Accepted):
+            if isinstance(entry, AcceptedEntry):
                 yield entry.payload
 
     def _acknowledged(self, payload: PlanPayload) -> None:
@@ -159,7 +159,7 @@ def with_withdrawals(entries: list[Entry], known: publication_state.State, *, su
     """Yield the entries, then withdrawals of missing plans. Raises UsageError if the withdrawals look wrong."""
     present = {identity for entry in entries if (identity := _identity(entry))}
     gone = publication_state.missing_plans(known, present)
-    lost = [entry for entry in entries if not _identity(entry) and not isinstance(entry, Skipped)]
+    lost = [entry for entry in entries if not _identity(entry) and not isinstance(entry, SkippedEntry)]
     if gone and lost:
         raise UsageError(
             f"--complete: {len(lost)} entries can't be told apart from vanished ones (first: {lost[0].file}, "
@@ -171,7 +171,7 @@ def with_withdrawals(entries: list[Entry], known: publication_state.State, *, su
             f"--complete would withdraw {len(gone)} of {count} plans. If the file is really complete, "
             "say --yes; nothing was published"
         )
-    return [*entries, *(Accepted(entries[0].file if entries else "", GONE, plan) for plan in gone)]
+    return [*entries, *(AcceptedEntry(entries[0].file if entries else "", GONE, plan) for plan in gone)]
 
 
 def now_ms(settings: Settings) -> int:
@@ -182,7 +182,7 @@ def now_ms(settings: Settings) -> int:
 
 
 def _identity(entry: Entry) -> str | None:
-    return entry.payload.plan_id if isinstance(entry, Accepted) else entry.plan_id
+    return entry.payload.plan_id if isinstance(entry, AcceptedEntry) else entry.plan_id
 
 
 def _mapping(named: Path | RegisterMapping | None) -> RegisterMapping:

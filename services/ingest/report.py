@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from events.plans import PlanAwarded, PlanState, PlanUpdated, PlanWithdrawn
-from services.ingest.entries import Accepted, Entry, Rejected, Skipped, Unchanged
+from services.ingest.entries import AcceptedEntry, Entry, RejectedEntry, SkippedEntry, UnchangedEntry
 
 EXAMPLES: Final = 3
 MAX_ENTRIES: Final = 5_000
@@ -104,14 +104,14 @@ class Report:
         """Add one entry."""
         self.read += entry.where != GONE
         match entry:
-            case Accepted():
+            case AcceptedEntry():
                 for note in entry.notes:
                     _find(self.inferred, kind_of(note)).add(entry.where, note)
-            case Unchanged():
+            case UnchangedEntry():
                 self.unchanged += 1
-            case Skipped():
+            case SkippedEntry():
                 _find(self.skipped, entry.reason).add(entry.where, entry.reason)
-            case Rejected():
+            case RejectedEntry():
                 self.unreadable |= entry.where == "file"
                 sentence = rejection_sentence(entry)
                 _find(self.rejected, kind_of(sentence)).add(entry.where, sentence)
@@ -156,7 +156,7 @@ def total(findings: Mapping[str, Finding]) -> int:
     return sum(finding.count for finding in findings.values())
 
 
-def rejection_sentence(entry: Rejected) -> str:
+def rejection_sentence(entry: RejectedEntry) -> str:
     """Describe a rejection with the field at fault."""
     return f"{entry.field}: {entry.reason}" if entry.field else entry.reason
 
@@ -176,7 +176,7 @@ def _find(findings: Findings, kind: str) -> Finding:
 
 def _outcome(entry: Entry) -> EntryOutcome:
     match entry:
-        case Accepted(payload=payload):
+        case AcceptedEntry(payload=payload):
             window = payload.tender_window if isinstance(payload, PlanState) else None
             return EntryOutcome(
                 entry.where,
@@ -186,15 +186,15 @@ def _outcome(entry: Entry) -> EntryOutcome:
                 f"{window.earliest} to {window.latest}" if window else "",
                 "; ".join(entry.notes),
             )
-        case Unchanged():
+        case UnchangedEntry():
             return EntryOutcome(entry.where, Outcome.UNCHANGED, entry.plan_id, "", "", "")
-        case Skipped():
+        case SkippedEntry():
             return EntryOutcome(entry.where, Outcome.SKIPPED, entry.plan_id or "", "", "", entry.reason)
-        case Rejected():
+        case RejectedEntry():
             return EntryOutcome(entry.where, Outcome.REJECTED, entry.plan_id or "", "", "", rejection_sentence(entry))
 
 
-def _event_outcome(entry: Accepted) -> Outcome:
+def _event_outcome(entry: AcceptedEntry) -> Outcome:
     match entry.payload:
         case PlanWithdrawn():
             return Outcome.WITHDRAWN

@@ -56,9 +56,9 @@ class RunningDemo:
 async def wait_until_assessed(running: RunningDemo, events: int) -> None:
     """Wait until the matcher has assessed this number of plan events."""
 
-    async def left(session: AsyncSession) -> _Left:
+    async def left(session: AsyncSession) -> _Remainder:
         now = await progress(session)
-        return _Left(max(0, events - now.revisions - count_dead_letters(running)) + now.pending, now)
+        return _Remainder(max(0, events - now.revisions - count_dead_letters(running)) + now.pending, now)
 
     await _until(running, "Matching", events, left)
 
@@ -67,12 +67,12 @@ async def wait_until_notified(running: RunningDemo) -> None:
     """Wait until everything is published, read by the notifier, batched into emails and sent. Weekly digests are
     flushed."""
 
-    async def unpublished(session: AsyncSession) -> _Left:
+    async def unpublished(session: AsyncSession) -> _Remainder:
         now = await progress(session)
         unread = max(0, now.opportunity_events - _events_in(running, "notifier", "opportunities"))
         ungrouped = max(0, now.opportunity_events - _events_in(running, "coalitions", "opportunities"))
         unnoticed = max(0, now.coalition_events - _events_in(running, "notifier", "coalitions"))
-        return _Left(now.outbox_waiting + unread + ungrouped + unnoticed, now)
+        return _Remainder(now.outbox_waiting + unread + ungrouped + unnoticed, now)
 
     await _until(running, "Publishing opportunities", None, unpublished)
     await wait_until_emailed(running)
@@ -81,13 +81,13 @@ async def wait_until_notified(running: RunningDemo) -> None:
 async def wait_until_emailed(running: RunningDemo) -> None:
     """Wait until each authority has its emails. Weekly digests are flushed."""
 
-    async def untold(session: AsyncSession) -> _Left:
-        return _Left(await count_untold(session))
+    async def untold(session: AsyncSession) -> _Remainder:
+        return _Remainder(await count_untold(session))
 
     await _until(running, "Notifying authorities", None, untold, flush=True)
 
 
-class _Left(NamedTuple):
+class _Remainder(NamedTuple):
     """The remaining work of a step. `seen` changes while the step makes progress, even if as much remains."""
 
     remaining: int
@@ -98,13 +98,13 @@ async def _until(
     running: RunningDemo,
     what: str,
     total: int | None,
-    count: Callable[[AsyncSession], Awaitable[_Left]],
+    count: Callable[[AsyncSession], Awaitable[_Remainder]],
     *,
     flush: bool = False,
 ) -> None:
     """Count the remaining work until none is left. Raise StalledError if the count stops changing."""
     most, moved = total or 0, time.monotonic()
-    last: _Left | None = None
+    last: _Remainder | None = None
     while True:
         started = time.monotonic()
         running.stack.check()

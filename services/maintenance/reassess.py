@@ -55,7 +55,7 @@ class ChangeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PairBefore:
     """A pair before a change: its status, band and score, and the band in its last notification."""
 
     status: str
@@ -71,7 +71,7 @@ class OpportunityChange:
     `is_event` is false if only the score changes and may not be shown; then no event follows.
     """
 
-    before: Standing | None
+    before: PairBefore | None
     after: OpportunityState
     score: float
     material: bool
@@ -107,7 +107,7 @@ async def preview_reassessment(
     """
     context = MatcherContext(context.engine, context.embedder, context.settings)
     stored = await shadow_tables.all_ids(view)
-    known = _Known(context.engine, context.as_of)
+    known = _PlanSet(context.engine, context.as_of)
     for start in range(0, len(stored), AT_ONCE):
         rows = await plans.by_id(view, stored[start : start + AT_ONCE])
         made = await context.features.compute(view, _whole(rows))
@@ -122,7 +122,7 @@ async def preview_reassessment(
     return sorted(changes, key=lambda change: change.after.opportunity_id)
 
 
-class _Known:
+class _PlanSet:
     """All plans of a preview: candidates can be matched; other plans only appear in existing pairs."""
 
     def __init__(self, engine: Engine, as_of: date) -> None:
@@ -156,7 +156,7 @@ class _Known:
         )
         if row is None or (live is not None and (row.revision, row.score) == (live.revision, live.score)):
             return None
-        before = None if live is None else Standing(live.status, live.band, live.score, live.last_notified["band"])
+        before = None if live is None else PairBefore(live.status, live.band, live.score, live.last_notified["band"])
         material = live is None or row.material_revision > live.material_revision
         is_event = live is None or row.revision > live.revision
         return OpportunityChange(before, OpportunityState.model_validate(row.payload), row.score, material, is_event)

@@ -18,7 +18,7 @@ from services.matcher.plan_decoding import PlanRecordAccepted, read
 from services.messaging import dead_letter_queue
 from services.messaging.authority_events import accept
 from services.messaging.kafka import Record, Records
-from services.messaging.signature_policy import KeyCache, RecordRejected, verify_all
+from services.messaging.signature_policy import KeyCache, RejectedRecord, verify_all
 from services.platform import logs, metrics, tracing
 from services.platform.clock import today
 from services.store import embeddings, plan_features, plan_log
@@ -41,7 +41,7 @@ CONFLICT: Final = "this revision was published before with other content; publis
 class PreparedRecord:
     """A decoded record, and the vectors of all new texts of its batch."""
 
-    item: PlanRecordAccepted | RecordRejected
+    item: PlanRecordAccepted | RejectedRecord
     vectors: Vectors
 
 
@@ -99,7 +99,7 @@ class Matcher:
         vectors = await self.context.features.embed(texts.values())
         return [PreparedRecord(item, vectors) for item in items]
 
-    async def _decode(self, records: Records) -> list[PlanRecordAccepted | RecordRejected]:
+    async def _decode(self, records: Records) -> list[PlanRecordAccepted | RejectedRecord]:
         demand = self.context.settings.signatures
         # A key's validity is checked against the real date, even when plans are assessed as of a fixed day.
         return await verify_all(

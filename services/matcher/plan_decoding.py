@@ -12,7 +12,7 @@ from events.redaction import redact
 from events.topics import NOTICES, PLANS
 from services.messaging.authority_events import AuthorityRecord, read_event
 from services.messaging.kafka import Record
-from services.messaging.signature_policy import RecordRejected
+from services.messaging.signature_policy import RejectedRecord
 
 NOT_THE_OWNER: Final = "the topic belongs to {owner}, the plan to {authority}; nobody speaks for another"
 
@@ -28,19 +28,19 @@ class PlanRecordAccepted(AuthorityRecord[PlanPayload]):
     sent: PlanPayload | None = None
 
 
-def read(record: Record, at: datetime) -> PlanRecordAccepted | RecordRejected:
+def read(record: Record, at: datetime) -> PlanRecordAccepted | RejectedRecord:
     """Decode and validate one record as of `at`, and check that its topic belongs to its authority."""
     event = read_event(record, PLAN_PAYLOADS, PLANS, NOT_THE_OWNER)
-    if isinstance(event, RecordRejected):
+    if isinstance(event, RejectedRecord):
         return event
     payload = cast(PlanPayload, event.payload)
     redacted = redact(payload)
     if record.topic == NOTICES.name and isinstance(payload, PlanState) and payload.origin is Origin.AUTHORITY:
-        return RecordRejected(
+        return RejectedRecord(
             record,
             DeadLetterReason.TOPIC_MISMATCH,
             "the topic is for plans from public notices, and this one says that its authority sent it",
         )
     if excess := find_excess(redacted, at):
-        return RecordRejected(record, excess.reason, f"{excess.field}: {excess.sentence}")
+        return RejectedRecord(record, excess.reason, f"{excess.field}: {excess.sentence}")
     return PlanRecordAccepted(record, replace(event, payload=redacted), sent=None if redacted is payload else payload)

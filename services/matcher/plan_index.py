@@ -13,7 +13,7 @@ from matching.plan import Sharing, Status
 from services.domain.ids import features_hash
 from services.platform import metrics
 from services.store import plan_features
-from services.store.pipelined_queries import Query, fetch
+from services.store.pipelined_queries import PipelinedQuery, fetch
 from services.store.plan_features import NOTHING_SEEN, IndexDelta, Placement, Words
 
 Revisions = Mapping[str, int]
@@ -32,7 +32,7 @@ class SnapshotIndex:
         self._seen = NOTHING_SEEN
         self._following = asyncio.Lock()
 
-    def delta(self) -> Query[IndexDelta]:
+    def delta(self) -> PipelinedQuery[IndexDelta]:
         """The query for the changes since the last search. Run it first in the transaction that searches."""
         return plan_features.delta(self._seen, self._engine.generation.id)
 

@@ -29,8 +29,8 @@ from services.store import opportunities as store
 from services.store import plans
 from services.store.bulk_writes import BulkWrites
 from services.store.database import Sessions, autocommit_session
-from services.store.opportunities import Versioned
-from services.store.pipelined_queries import Query, fetch
+from services.store.opportunities import VersionedRow
+from services.store.pipelined_queries import PipelinedQuery, fetch
 
 PAIRS_AT_ONCE: Final = 500
 """A pair writes about 7 KB, so a transaction writes 4 MB at most and holds its locks for about a second."""
@@ -105,9 +105,9 @@ class ProposedChange:
 class SettlementLocks:
     """The first queries of a settlement: they lock the generation and all plans, and read the pairs' row versions."""
 
-    generation: Query[str | None]
-    locked: Query[dict[str, int]]
-    versions: Query[dict[str, str]]
+    generation: PipelinedQuery[str | None]
+    locked: PipelinedQuery[dict[str, int]]
+    versions: PipelinedQuery[dict[str, str]]
 
     @classmethod
     def of(cls, part: SettlementPart, drafts: Iterable[str]) -> Self:
@@ -116,7 +116,7 @@ class SettlementLocks:
         return cls(generations.share_lock_query(), plans.lock_whole_query(involved), store.get_many_versioned(drafts))
 
     @property
-    def queries(self) -> tuple[Query[Any], ...]:
+    def queries(self) -> tuple[PipelinedQuery[Any], ...]:
         """In the order in which every process takes these locks."""
         return self.generation, self.locked, self.versions
 
@@ -179,7 +179,7 @@ async def _drafts(
     return {key: _draft(rows.get(key), key, pair, context) for key, pair in pairs.items()}
 
 
-def _draft(read: Versioned | None, key: str, pair: AssessedPair, context: SettlementContext) -> ProposedChange:
+def _draft(read: VersionedRow | None, key: str, pair: AssessedPair, context: SettlementContext) -> ProposedChange:
     version, row = read or (None, None)
     kept = PendingWrites()
     behind = row is not None and row.assessed_as_of > context.as_of

@@ -15,19 +15,19 @@ from events.signing import Signature
 from events.topics import NotAnAuthorityTopicError, Topic, authority_of
 from services.messaging import dead_letter_queue
 from services.messaging.kafka import Record
-from services.messaging.signature_policy import RecordRejected
+from services.messaging.signature_policy import RejectedRecord
 from services.platform import metrics
 from services.store import outbox
 
 
-class Spoken(Protocol):
+class AuthorityPayload(Protocol):
     """A payload that names the authority that speaks."""
 
     @property
     def authority(self) -> str: ...
 
 
-P = TypeVar("P", bound=Spoken)
+P = TypeVar("P", bound=AuthorityPayload)
 A = TypeVar("A", bound="AuthorityRecord[Any]")
 
 
@@ -56,7 +56,7 @@ class AuthorityRecord(Generic[P]):
 
 def read_event(
     record: Record, payloads: Sequence[type[Payload]], family: Topic, refusal: str
-) -> Event | RecordRejected:
+) -> Event | RejectedRecord:
     """Decode and validate one record, and compare its authority with the topic it came by.
 
     `refusal` is the sentence where an authority's own topic holds another's event; it names {owner} and {authority}.
@@ -65,32 +65,32 @@ def read_event(
         event = decode(record.headers, record.value, payloads)
         owner = authority_of(record.topic, family)
     except EnvelopeError as error:
-        return RecordRejected(record, error.reason, str(error))
+        return RejectedRecord(record, error.reason, str(error))
     except NotAnAuthorityTopicError as error:
-        return RecordRejected(record, DeadLetterReason.TOPIC_MISMATCH, str(error))
+        return RejectedRecord(record, DeadLetterReason.TOPIC_MISMATCH, str(error))
     authority = _speaker(cast(Any, event.payload))
     if owner is not None and authority != owner:
-        return RecordRejected(record, DeadLetterReason.TOPIC_MISMATCH, refusal.format(owner=owner, authority=authority))
+        return RejectedRecord(record, DeadLetterReason.TOPIC_MISMATCH, refusal.format(owner=owner, authority=authority))
     return event
 
 
-def _speaker(payload: Spoken) -> str:
+def _speaker(payload: AuthorityPayload) -> str:
     return cast(str, getattr(payload, "speaker", payload.authority))
 
 
-async def dead_letter_rejected(producer: AIOKafkaProducer, topic: Topic, item: RecordRejected) -> None:
+async def dead_letter_rejected(producer: AIOKafkaProducer, topic: Topic, item: RejectedRecord) -> None:
     """Send a refused record to the dead-letter topic, and count the attempt to speak for another."""
     await dead_letter_queue.dead_letter(producer, topic, item.record, item.reason, item.sentence)
     if item.reason in SPOOFING:
         metrics.SPOOFING.labels(reason=item.reason.value).inc()
 
 
-async def accept(producer: AIOKafkaProducer, topic: Topic, items: Sequence[A | RecordRejected]) -> list[A]:
+async def accept(producer: AIOKafkaProducer, topic: Topic, items: Sequence[A | RejectedRecord]) -> list[A]:
     """Send the refused records to the dead-letter topic; return the others, in order."""
     # Concurrently, in order: a thousand dead letters in sequence would delay the whole batch by seconds.
-    refused = [item for item in items if isinstance(item, RecordRejected)]
+    refused = [item for item in items if isinstance(item, RejectedRecord)]
     await asyncio.gather(*(dead_letter_rejected(producer, topic, item) for item in refused))
-    return [item for item in items if not isinstance(item, RecordRejected)]
+    return [item for item in items if not isinstance(item, RejectedRecord)]
 
 
 def dead_letter_with(

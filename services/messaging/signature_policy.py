@@ -28,7 +28,7 @@ UNSIGNED_MESSAGE: Final = "events on the shared topic must be signed here; sign 
 
 
 @dataclass(frozen=True, slots=True)
-class RecordRejected:
+class RejectedRecord:
     """A record that the consumer refuses, and the reason."""
 
     record: Record
@@ -36,7 +36,7 @@ class RecordRejected:
     sentence: str
 
 
-class Decoded(Protocol):
+class DecodedEvent(Protocol):
     """A decoded event, and its signature if the consumer looked for one."""
 
     @property
@@ -50,7 +50,7 @@ class Decoded(Protocol):
     def with_signature(self, signature: Signature | None) -> Self: ...
 
 
-T = TypeVar("T", bound=Decoded)
+T = TypeVar("T", bound=DecodedEvent)
 
 
 @dataclass(slots=True)
@@ -73,24 +73,24 @@ class KeyCache:
 
 
 async def verify_all(
-    items: Sequence[T | RecordRejected], demand: SignatureMode, keyring: KeyCache, sessions: Sessions, day: date
-) -> list[T | RecordRejected]:
+    items: Sequence[T | RejectedRecord], demand: SignatureMode, keyring: KeyCache, sessions: Sessions, day: date
+) -> list[T | RejectedRecord]:
     """Verify every signature, whatever the topic, and keep the order of items. Items with an invalid signature, or
     without a required one, are refused."""
     if demand == "off":
         return list(items)
-    read = [item if isinstance(item, RecordRejected) else with_signature(item) for item in items]
-    key_ids = {item.signature.key_id for item in read if not isinstance(item, RecordRejected) and item.signature}
+    read = [item if isinstance(item, RejectedRecord) else with_signature(item) for item in items]
+    key_ids = {item.signature.key_id for item in read if not isinstance(item, RejectedRecord) and item.signature}
     known = await keyring.get(sessions, key_ids)
-    return [item if isinstance(item, RecordRejected) else verify_one(item, known, demand, day) for item in read]
+    return [item if isinstance(item, RejectedRecord) else verify_one(item, known, demand, day) for item in read]
 
 
-def verify_one(item: T, known: dict[str, AuthorityKey], demand: SignatureMode, day: date) -> T | RecordRejected:
+def verify_one(item: T, known: dict[str, AuthorityKey], demand: SignatureMode, day: date) -> T | RejectedRecord:
     """Verify one event against the registered keys, as of a day."""
     signature, authority = item.signature, item.authority
     if signature is None:
         if demand == "required" and item.record.topic in SHARED_TOPICS:
-            return RecordRejected(item.record, DeadLetterReason.UNSIGNED, UNSIGNED_MESSAGE)
+            return RejectedRecord(item.record, DeadLetterReason.UNSIGNED, UNSIGNED_MESSAGE)
         return item
     key = known.get(signature.key_id)
     if key is None:
@@ -109,7 +109,7 @@ def verify_one(item: T, known: dict[str, AuthorityKey], demand: SignatureMode, d
     return item
 
 
-def with_signature(item: T) -> T | RecordRejected:
+def with_signature(item: T) -> T | RejectedRecord:
     """Attach the signature from the record's headers, not yet verified. A malformed one is refused."""
     try:
         return item.with_signature(extract_signature(item.record.headers))
@@ -117,5 +117,5 @@ def with_signature(item: T) -> T | RecordRejected:
         return _refused(item, str(error))
 
 
-def _refused(item: Decoded, sentence: str) -> RecordRejected:
-    return RecordRejected(item.record, DeadLetterReason.BAD_SIGNATURE, sentence)
+def _refused(item: DecodedEvent, sentence: str) -> RejectedRecord:
+    return RejectedRecord(item.record, DeadLetterReason.BAD_SIGNATURE, sentence)

@@ -13,7 +13,7 @@ from services.domain.disclosure import is_open, plan_facts
 from services.domain.reorganisation import say_consent, waits_for_person
 from services.notifier.partner_names import names_of
 from services.notifier.rendering.need_council import SuggestedGroup
-from services.notifier.rendering.opportunity_view import Disclosed
+from services.notifier.rendering.opportunity_view import DisclosedFacts
 from services.store import coalitions, introductions, plans
 from services.store.authorities import Mutes
 from services.store.mapping import plan_from_store
@@ -37,13 +37,13 @@ class PlanDetails:
         said = say_consent(plan, today) if plan is not None else None
         return (said,) if said else ()
 
-    def disclosed(self, stands: Opportunity, authority: str) -> Disclosed | None:
+    def disclosed(self, stands: Opportunity, authority: str) -> DisclosedFacts | None:
         """The present facts of both plans of an opportunity for `authority`; None if they are not stored."""
         own, other = own_and_other(stands, authority)
         if own not in self.plans or other not in self.plans:
             return None
         introduced = stands.opportunity_id in self.introduced
-        return Disclosed(
+        return DisclosedFacts(
             plan_facts(self.plans[own].state, introduced=introduced),
             plan_facts(self.plans[other].state, introduced=introduced),
             other if introduced else None,

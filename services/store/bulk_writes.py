@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from sqlalchemy import Table, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.store.pipelined_queries import Query, execute_pipelined
+from services.store.pipelined_queries import PipelinedQuery, execute_pipelined
 
 Row = Mapping[str, Any]
 
@@ -47,9 +47,9 @@ class BulkWrites:
             self.add(f"{statement} {behind}", **{given: to_recordset_json(rows)})
 
     @property
-    def queries(self) -> list[Query[int]]:
+    def queries(self) -> list[PipelinedQuery[int]]:
         """All changes as one query; empty if there are none."""
-        return [Query(_combine_ctes(tuple(self._statements)), self._given, len)] if self._statements else []
+        return [PipelinedQuery(_combine_ctes(tuple(self._statements)), self._given, len)] if self._statements else []
 
     async def send(self, session: AsyncSession, *, commit: bool = False) -> None:
         """Execute all changes. With `commit`, the same round trip also commits."""

@@ -15,7 +15,7 @@ from sqlmodel import SQLModel
 # Rows carry the time of one clock. Modules that write rows import it from here.
 from services.platform.clock import now as now
 from services.platform.dependencies import Check
-from services.store.pipelined_queries import Query, execute_pipelined
+from services.store.pipelined_queries import PipelinedQuery, execute_pipelined
 
 Sessions = async_sessionmaker[AsyncSession]
 
@@ -55,7 +55,7 @@ def make_sessions(engine: AsyncEngine) -> Sessions:
 
 @asynccontextmanager
 async def transaction(
-    sessions: Sessions, *first: Query[Any], isolation: str | None = None
+    sessions: Sessions, *first: PipelinedQuery[Any], isolation: str | None = None
 ) -> AsyncIterator[AsyncSession]:
     """Run one transaction: commit at the end, roll back on an error. The queries `first` share the round trip of BEGIN;
     their results are ready when the block starts."""

@@ -10,7 +10,7 @@ from sqlmodel import Field, SQLModel, col
 
 from services.store.bulk_writes import BulkWrites
 from services.store.database import in_array_param, table_of
-from services.store.pipelined_queries import Query
+from services.store.pipelined_queries import PipelinedQuery
 
 
 class Embedding(SQLModel, table=True):
@@ -30,9 +30,9 @@ _VECTORS: Final = select(Embedding.text_hash, Embedding.vector).where(  # type: 
 )
 
 
-def known_embeddings(hashes: Iterable[str], model: str) -> Query[set[str]]:
+def known_embeddings(hashes: Iterable[str], model: str) -> PipelinedQuery[set[str]]:
     """Return which of these texts have a stored vector of the model."""
-    return Query(_KNOWN, {"ids": list(hashes), "model": model}, lambda found: {row[0] for row in found})
+    return PipelinedQuery(_KNOWN, {"ids": list(hashes), "model": model}, lambda found: {row[0] for row in found})
 
 
 def put(writes: BulkWrites, vectors: Mapping[str, np.ndarray], model: str) -> None:

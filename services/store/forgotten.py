@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
 from services.store.database import now, timestamp
-from services.store.pipelined_queries import Query
+from services.store.pipelined_queries import PipelinedQuery
 
 FORGOTTEN: Final = "forgotten"
 """The member of a payload that marks it as blanked."""
@@ -37,9 +37,9 @@ _NOTE: Final = text(
 )
 
 
-def revisions(plan_ids: Sequence[str]) -> Query[dict[str, int]]:
+def revisions(plan_ids: Sequence[str]) -> PipelinedQuery[dict[str, int]]:
     """Return the last forgotten revision of each of these plans; plans never forgotten are left out."""
-    return Query(_REVISIONS, {"ids": list(plan_ids)}, lambda found: {row[0]: row[1] for row in found})
+    return PipelinedQuery(_REVISIONS, {"ids": list(plan_ids)}, lambda found: {row[0]: row[1] for row in found})
 
 
 async def note(session: AsyncSession, plan_id: str, revision: int) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from matching.plan import Sharing, Status
-from services.store.pipelined_queries import Query
+from services.store.pipelined_queries import PipelinedQuery
 from services.store.plans import PlanRecord
 
 
@@ -27,9 +27,9 @@ class GenerationRow(SQLModel, table=True):
 _HELD: Final = text("SELECT generation FROM generation FOR SHARE")
 
 
-def share_lock_query() -> Query[str | None]:
+def share_lock_query() -> PipelinedQuery[str | None]:
     """Query the generation and lock its row against change until the transaction ends."""
-    return Query(_HELD, {}, lambda found: found[0][0] if found else None)
+    return PipelinedQuery(_HELD, {}, lambda found: found[0][0] if found else None)
 
 
 async def initialise(session: AsyncSession, mine: GenerationRow) -> GenerationRow:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.domain.introduction import Consent, IntroductionAnswer, is_agreed
+from services.domain.introduction import IntroductionAnswer, IntroductionSide, is_agreed
 from services.store.database import in_array
 from services.store.opportunities import Opportunity
 
@@ -27,7 +27,7 @@ class IntroductionConsent(SQLModel, table=True):
     response_id: str | None = Field(default=None)
 
 
-async def put(session: AsyncSession, opportunity_id: str, consent: Consent, response_id: str | None) -> None:
+async def put(session: AsyncSession, opportunity_id: str, consent: IntroductionSide, response_id: str | None) -> None:
     """Write one side, replacing its earlier answer."""
     await session.merge(
         IntroductionConsent(
@@ -44,12 +44,14 @@ async def put(session: AsyncSession, opportunity_id: str, consent: Consent, resp
     await session.flush()
 
 
-async def sides(session: AsyncSession, opportunity: Opportunity, authority: str) -> tuple[Consent, Consent]:
+async def sides(
+    session: AsyncSession, opportunity: Opportunity, authority: str
+) -> tuple[IntroductionSide, IntroductionSide]:
     """Both sides of an introduction, `authority` first."""
     known = (await _of(session, [opportunity.opportunity_id])).get(opportunity.opportunity_id, {})
     plans = {opportunity.authority_a: opportunity.plan_a, opportunity.authority_b: opportunity.plan_b}
     other = next(code for code in plans if code != authority)
-    one, two = (known.get(code) or Consent(code, plans[code]) for code in (authority, other))
+    one, two = (known.get(code) or IntroductionSide(code, plans[code]) for code in (authority, other))
     return one, two
 
 
@@ -59,14 +61,14 @@ async def agreed(session: AsyncSession, opportunity_ids: Collection[str]) -> set
     return {key for key, both in found.items() if len(both) == 2 and is_agreed(*both.values())}
 
 
-async def _of(session: AsyncSession, opportunity_ids: Collection[str]) -> dict[str, dict[str, Consent]]:
+async def _of(session: AsyncSession, opportunity_ids: Collection[str]) -> dict[str, dict[str, IntroductionSide]]:
     query = select(IntroductionConsent).where(in_array(col(IntroductionConsent.opportunity_id), opportunity_ids))
-    found: dict[str, dict[str, Consent]] = {}
+    found: dict[str, dict[str, IntroductionSide]] = {}
     for row in (await session.execute(query)).scalars():
         found.setdefault(row.opportunity_id, {})[row.authority] = _consent(row)
     return found
 
 
-def _consent(row: IntroductionConsent) -> Consent:
+def _consent(row: IntroductionConsent) -> IntroductionSide:
     answer = IntroductionAnswer(row.answer) if row.answer else None
-    return Consent(row.authority, row.plan_id, answer, row.answered_on, row.ask_again_on, row.asked_on)
+    return IntroductionSide(row.authority, row.plan_id, answer, row.answered_on, row.ask_again_on, row.asked_on)

@@ -26,7 +26,7 @@ from sqlmodel import SQLModel
 from services.domain.opportunity_status import OpportunityStatus
 from services.store.bulk_writes import BulkWrites
 from services.store.database import in_array, in_array_param
-from services.store.pipelined_queries import Query, Rows
+from services.store.pipelined_queries import PipelinedQuery, Rows
 
 
 class _Base(MappedAsDataclass, DeclarativeBase, eq=False):
@@ -72,7 +72,7 @@ class Opportunity(_Base):
     tombstoned_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
 
 
-class Versioned(NamedTuple):
+class VersionedRow(NamedTuple):
     """The version of a row when it was read. Any write to any column gives the row another version."""
 
     version: str
@@ -105,20 +105,21 @@ def to_columns(row: Opportunity) -> dict[str, Any]:
     return {name: getattr(row, name) for name in COLUMNS}
 
 
-def get_rows(ids: Iterable[str]) -> Query[dict[str, Versioned]]:
+def get_rows(ids: Iterable[str]) -> PipelinedQuery[dict[str, VersionedRow]]:
     """Return these opportunities with their versions, as far as they exist. No session tracks them."""
-    return Query(_BY_IDS, {"ids": list(ids)}, _versioned)
+    return PipelinedQuery(_BY_IDS, {"ids": list(ids)}, _versioned)
 
 
-def _versioned(found: Rows) -> dict[str, Versioned]:
+def _versioned(found: Rows) -> dict[str, VersionedRow]:
     return {
-        columns[0]: Versioned(version, build(dict(zip(COLUMNS, columns, strict=True)))) for version, *columns in found
+        columns[0]: VersionedRow(version, build(dict(zip(COLUMNS, columns, strict=True))))
+        for version, *columns in found
     }
 
 
-def get_many_versioned(ids: Iterable[str]) -> Query[dict[str, str]]:
+def get_many_versioned(ids: Iterable[str]) -> PipelinedQuery[dict[str, str]]:
     """Return the row versions of these opportunities, as far as they exist."""
-    return Query(_VERSIONS, {"ids": list(ids)}, lambda found: {row[0]: row[1] for row in found})
+    return PipelinedQuery(_VERSIONS, {"ids": list(ids)}, lambda found: {row[0]: row[1] for row in found})
 
 
 async def get_many(session: AsyncSession, ids: Sequence[str]) -> dict[str, Opportunity]:

@@ -24,7 +24,7 @@ from sqlmodel import Field, SQLModel, col
 from events.cloudevents import CAUSATION, Message
 from services.store.bulk_writes import BulkWrites
 from services.store.database import in_array, in_array_param, json_column, now, table_of, timestamp
-from services.store.pipelined_queries import Query, Rows, execute_pipelined, fetch
+from services.store.pipelined_queries import PipelinedQuery, Rows, execute_pipelined, fetch
 
 _CHANNEL: Final = "jointly_outbox"
 OUTBOX_SHARDS: Final = 16
@@ -163,7 +163,7 @@ _PUBLISHED: Final = text(
 async def unpublished(session: AsyncSession, shards: Collection[int], limit: int) -> list[Outbox]:
     """Return the oldest unpublished messages of these shards, in publishing order."""
     given = {"shards": list(shards), "most": limit}
-    return await fetch(session, Query(_WAITING, given, _messages))
+    return await fetch(session, PipelinedQuery(_WAITING, given, _messages))
 
 
 def _messages(rows: Rows) -> list[Outbox]:
@@ -172,7 +172,7 @@ def _messages(rows: Rows) -> list[Outbox]:
 
 async def mark_published(session: AsyncSession, ids: Sequence[int]) -> None:
     """Record that the broker acknowledged these messages."""
-    await execute_pipelined(session, Query(_PUBLISHED, {"ids": list(ids), "moment": now()}, len))
+    await execute_pipelined(session, PipelinedQuery(_PUBLISHED, {"ids": list(ids), "moment": now()}, len))
 
 
 async def last_published_since(session: AsyncSession, shards: Collection[int], since: datetime) -> Sequence[Outbox]:

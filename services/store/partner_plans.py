@@ -37,7 +37,7 @@ _OVER_CAP: Final = text(
 ).bindparams(bindparam("partners", type_=ARRAY(String)))
 
 
-class PartnerPlan(NamedTuple):
+class PartnerMatch(NamedTuple):
     """The partner's plan, the reader's own plan, their score, and whether their windows miss each other."""
 
     plan_id: str
@@ -46,7 +46,7 @@ class PartnerPlan(NamedTuple):
     near_miss: bool
 
 
-async def partner_plans(session: AsyncSession, intents: Sequence[Intent]) -> dict[int, PartnerPlan]:
+async def partner_plans(session: AsyncSession, intents: Sequence[Intent]) -> dict[int, PartnerMatch]:
     """The partner's plan in each intent's opportunity at present, by intent id."""
     near_miss = col(Opportunity.payload)["nearest_move"].as_string().is_not(None)
     query = (
@@ -54,7 +54,7 @@ async def partner_plans(session: AsyncSession, intents: Sequence[Intent]) -> dic
         .join(Opportunity, col(Opportunity.opportunity_id) == col(Intent.opportunity_id))
         .where(in_array(col(Intent.id), [intent.id for intent in intents]))
     )
-    return {intent_id: PartnerPlan(*row) for intent_id, *row in await session.execute(query)}
+    return {intent_id: PartnerMatch(*row) for intent_id, *row in await session.execute(query)}
 
 
 async def authorities_notified(

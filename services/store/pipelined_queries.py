@@ -23,7 +23,7 @@ Rows = Sequence[tuple[Any, ...]]
 _DIALECT: Final = dialect()  # type: ignore[no-untyped-call]
 
 
-class Query(Generic[T_co]):
+class PipelinedQuery(Generic[T_co]):
     """A statement with its parameters; `read` converts the rows into the result."""
 
     __slots__ = ("_answer", "_read", "given", "statement")
@@ -46,7 +46,9 @@ class Query(Generic[T_co]):
         self._answer = [self._read(rows)]
 
 
-async def execute_pipelined(session: AsyncSession, *queries: Query[Any], begin: str = "", commit: bool = False) -> None:
+async def execute_pipelined(
+    session: AsyncSession, *queries: PipelinedQuery[Any], begin: str = "", commit: bool = False
+) -> None:
     """Execute all queries in one round trip, in order. `begin` and `commit` join the same round trip.
 
     Each query sees the writes of those before it. Raises the driver's error of the first that fails; PostgreSQL skips
@@ -104,13 +106,13 @@ def _rest(pipeline: psycopg.AsyncPipeline) -> PQGen[None]:
     yield from pipeline._fetch_gen(flush=False)
 
 
-async def fetch(session: AsyncSession, query: Query[T]) -> T:
+async def fetch(session: AsyncSession, query: PipelinedQuery[T]) -> T:
     """Execute one query alone."""
     await execute_pipelined(session, query)
     return query.result
 
 
-def _sent(query: Query[Any]) -> tuple[bytes, Mapping[str, Any]]:
+def _sent(query: PipelinedQuery[Any]) -> tuple[bytes, Mapping[str, Any]]:
     statement, fixed = _compiled(query.statement)
     return statement, {**fixed, **query.given}
 

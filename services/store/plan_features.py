@@ -23,7 +23,7 @@ from matching.candidates.plan_index import IndexEntry
 from services.store import bulk_writes
 from services.store.bulk_writes import BulkWrites
 from services.store.database import table_of
-from services.store.pipelined_queries import Query, Rows
+from services.store.pipelined_queries import PipelinedQuery, Rows
 from services.store.plans import PlanValues
 
 Halves = NDArray[np.float16]
@@ -110,14 +110,14 @@ _BLOBS: Final = text(
 _HASHES: Final = text("SELECT plan_id, text_hash FROM plan_features WHERE plan_id = ANY(:ids)")
 
 
-def load(plan_ids: Iterable[str]) -> Query[dict[str, PlanWithFeatures]]:
+def load(plan_ids: Iterable[str]) -> PipelinedQuery[dict[str, PlanWithFeatures]]:
     """Return these plans, as far as they exist, each with its stored text features."""
-    return Query(_LOADED, {"ids": list(plan_ids)}, _loaded)
+    return PipelinedQuery(_LOADED, {"ids": list(plan_ids)}, _loaded)
 
 
-def load_unassessed(plan_ids: Iterable[str]) -> Query[dict[str, PlanWithFeatures]]:
+def load_unassessed(plan_ids: Iterable[str]) -> PipelinedQuery[dict[str, PlanWithFeatures]]:
     """Return those of these plans whose newest revision has not been assessed."""
-    return Query(_UNASSESSED, {"ids": list(plan_ids)}, _loaded)
+    return PipelinedQuery(_UNASSESSED, {"ids": list(plan_ids)}, _loaded)
 
 
 def _loaded(found: Rows) -> dict[str, PlanWithFeatures]:
@@ -130,9 +130,9 @@ async def load_blobs(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str
     return {plan_id: (text_hash, bytes(blob)) for plan_id, text_hash, blob in found}
 
 
-def text_hashes(plan_ids: Iterable[str]) -> Query[dict[str, str]]:
+def text_hashes(plan_ids: Iterable[str]) -> PipelinedQuery[dict[str, str]]:
     """Return the stored text hashes of these plans."""
-    return Query(_HASHES, {"ids": list(plan_ids)}, lambda found: {row[0]: row[1] for row in found})
+    return PipelinedQuery(_HASHES, {"ids": list(plan_ids)}, lambda found: {row[0]: row[1] for row in found})
 
 
 _MOVE: Final = """
@@ -193,7 +193,7 @@ async def misplaced(session: AsyncSession, generation: str, limit: int) -> list[
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ChangePosition:
     """The position of a matcher in the changes: a snapshot, and the server start that it belongs to.
 
     After a restart it may be another server, whose transactions have other numbers.
@@ -202,7 +202,7 @@ class Seen:
     server: str
     snapshot: str
 
-    def is_older(self, other: "Seen") -> bool:
+    def is_older(self, other: "ChangePosition") -> bool:
         """Return whether `other`, of the same server start, may show a transaction that this one does not."""
         (_, xmax, running), (_, other_xmax, other_running) = (one.snapshot.split(":") for one in (self, other))
         if xmax != other_xmax:
@@ -210,7 +210,7 @@ class Seen:
         return not set(filter(None, running.split(","))) <= set(other_running.split(","))
 
 
-NOTHING_SEEN: Final = Seen("", "1:1:")
+NOTHING_SEEN: Final = ChangePosition("", "1:1:")
 """The position before any snapshot of any server."""
 PORTION: Final = 5000
 """The maximum number of rows per read: 6 MB of vectors."""
@@ -221,8 +221,8 @@ class IndexDelta:
     """Rows that the snapshot `until` shows and `since` did not: matchable plans, and the ids of plans no longer
     matchable. `after` is the last row if more may follow."""
 
-    since: Seen
-    until: Seen
+    since: ChangePosition
+    until: ChangePosition
     entries: list[IndexEntry]
     closed: list[str]
     after: tuple[int, str] | None
@@ -243,15 +243,15 @@ _DELTA: Final = text(
 )
 
 
-def delta(since: Seen, generation: str, after: tuple[int, str] | None = None) -> Query[IndexDelta]:
+def delta(since: ChangePosition, generation: str, after: tuple[int, str] | None = None) -> PipelinedQuery[IndexDelta]:
     """Read the first portion of the changes since a snapshot, or the portion after the row `after`. Plans of another
     generation can't be matched. In a REPEATABLE READ transaction the portions miss nothing."""
     xid, plan_id = after or (int(since.snapshot.split(":")[0]), "")
     given = {"generation": generation, "xid": xid, "plan_id": plan_id, "snapshot": since.snapshot}
-    return Query(_DELTA, given, lambda found: _delta(since, found))
+    return PipelinedQuery(_DELTA, given, lambda found: _delta(since, found))
 
 
-def _delta(since: Seen, found: Rows) -> IndexDelta:
+def _delta(since: ChangePosition, found: Rows) -> IndexDelta:
     changed = [row[2:] for row in found if row[2] is not None]
     entries = [
         IndexEntry(plan_id, revision, authority, _opening(*opening), _halves(vector))
@@ -260,7 +260,7 @@ def _delta(since: Seen, found: Rows) -> IndexDelta:
     ]
     closed = [row[1] for row in changed if row[-1] is None]
     after = (changed[-1][0], changed[-1][1]) if len(changed) == PORTION else None
-    return IndexDelta(since, Seen(found[0][0], found[0][1]), entries, closed, after)
+    return IndexDelta(since, ChangePosition(found[0][0], found[0][1]), entries, closed, after)
 
 
 def _opening(*columns: Any) -> JoinConstraints:

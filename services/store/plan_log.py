@@ -14,7 +14,7 @@ from events.topics import NOTICES
 from services.store import bulk_writes, forgotten
 from services.store.bulk_writes import BulkWrites
 from services.store.database import assign, json_column, now, table_of, timestamp
-from services.store.pipelined_queries import Query, execute_pipelined
+from services.store.pipelined_queries import PipelinedQuery, execute_pipelined
 from services.store.plans import PlanRecord, lock_query
 
 
@@ -94,10 +94,12 @@ class RevisionBatch:
         self.forgotten = forgotten.revisions(ids)
         self.owned = _sent_by_authorities([one.plan_id for one in revisions if one.from_notices])
         own = (self.newest, self.logged, self.forgotten, self.owned)
-        self.queries: Sequence[Query[Any]] = (*first.queries, *own)
+        self.queries: Sequence[PipelinedQuery[Any]] = (*first.queries, *own)
 
 
-async def append_revisions(session: AsyncSession, recording: RevisionBatch, *then: Query[Any]) -> list[RecordOutcome]:
+async def append_revisions(
+    session: AsyncSession, recording: RevisionBatch, *then: PipelinedQuery[Any]
+) -> list[RecordOutcome]:
     """Append revisions to the log and move each plan to its newest one, in the order given. The queries `then` share
     the round trip, and see the new revisions."""
     newest, logged = dict(recording.newest.result), dict(recording.logged.result)
@@ -168,10 +170,10 @@ _OWNED: Final = text(
 )
 
 
-def _sent_by_authorities(plan_ids: Sequence[str]) -> Query[frozenset[str]]:
+def _sent_by_authorities(plan_ids: Sequence[str]) -> PipelinedQuery[frozenset[str]]:
     """Return which of these plans their authorities have sent themselves."""
     asked = {"ids": list(plan_ids), "notices": NOTICES.name}
-    return Query(_OWNED, asked, lambda found: frozenset(row[0] for row in found))
+    return PipelinedQuery(_OWNED, asked, lambda found: frozenset(row[0] for row in found))
 
 
 async def log_entry(session: AsyncSession, plan_id: str, revision: int) -> PlanLog:
@@ -196,9 +198,11 @@ def _reserve(writes: BulkWrites, ids: Sequence[str], revisions: Sequence[PlanRev
     )
 
 
-def _logged(revisions: Sequence[PlanRevision]) -> Query[dict[tuple[str, int], str]]:
+def _logged(revisions: Sequence[PlanRevision]) -> PipelinedQuery[dict[tuple[str, int], str]]:
     asked = {"ids": list({one.plan_id for one in revisions}), "revisions": list({one.revision for one in revisions})}
-    return Query(_LOGGED, asked, lambda found: {(plan_id, revision): content for plan_id, revision, content in found})
+    return PipelinedQuery(
+        _LOGGED, asked, lambda found: {(plan_id, revision): content for plan_id, revision, content in found}
+    )
 
 
 def _log_row(revision: PlanRevision) -> dict[str, Any]:

@@ -16,7 +16,7 @@ _COMMIT_WITHIN: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class SearchQuery:
     """Search terms. An empty text or day skips its filter."""
 
     need: str = ""
@@ -29,7 +29,7 @@ class Query:
     ends_until: date | None = None
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, str]) -> "Query":
+    def from_json(cls, stored: Mapping[str, str]) -> "SearchQuery":
         """Read a stored search."""
         days = {name: date.fromisoformat(stored[name]) for name in DAYS if name in stored}
         return cls(**{**stored, **days})  # type: ignore[arg-type]
@@ -78,19 +78,19 @@ _NEW: Final = text(
 _POSITION: Final = text("SELECT id FROM plan_log WHERE received_at <= :until ORDER BY id DESC LIMIT 1")
 
 
-async def search(session: AsyncSession, authority: str, query: Query) -> list[tuple[str, Mapping[str, Any]]]:
+async def search(session: AsyncSession, authority: str, query: SearchQuery) -> list[tuple[str, Mapping[str, Any]]]:
     """Openly shared plans of other authorities, earliest tender first, as authority and payload; at most `LIMIT`."""
     rows = await session.execute(_SEARCH, {**_terms(query), "authority": authority, "limit": LIMIT})
     return [(row.authority, row.state) for row in rows]
 
 
-async def fitting_plans(session: AsyncSession, authority: str, query: Query, limit: int) -> list[str]:
+async def fitting_plans(session: AsyncSession, authority: str, query: SearchQuery, limit: int) -> list[str]:
     """Ids of openly shared plans of other authorities that fit now, in no order; at most `limit`."""
     return list((await session.execute(_FITTING, {**_terms(query), "authority": authority, "limit": limit})).scalars())
 
 
 async def new_plans(
-    session: AsyncSession, authority: str, query: Query, *, search_id: str, looked_to: int
+    session: AsyncSession, authority: str, query: SearchQuery, *, search_id: str, looked_to: int
 ) -> list[str]:
     """Ids of plans that fit a saved search and are no hits of it yet. Only plans with a revision behind `looked_to`, a
     position in the log of plans, are read."""
@@ -104,7 +104,7 @@ async def log_position(session: AsyncSession, at: datetime) -> int:
     return int(found.scalar_one_or_none() or 0)
 
 
-def _terms(query: Query) -> dict[str, object]:
+def _terms(query: SearchQuery) -> dict[str, object]:
     return {
         "need": _contains(query.need),
         "supplier": _contains(query.supplier),

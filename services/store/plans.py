@@ -19,7 +19,7 @@ from services.store.database import (
     json_column,
     timestamp,
 )
-from services.store.pipelined_queries import Query, Rows, fetch
+from services.store.pipelined_queries import PipelinedQuery, Rows, fetch
 
 GIVE_UP_AFTER: Final = 3
 """The number of failed assessments of one revision after which the plan is quarantined."""
@@ -119,9 +119,11 @@ class AssessmentInput:
     partners: Sequence[str]
 
 
-def assessment_inputs(plan_ids: Sequence[str]) -> Query[dict[str, AssessmentInput]]:
+def assessment_inputs(plan_ids: Sequence[str]) -> PipelinedQuery[dict[str, AssessmentInput]]:
     """Query the assessment inputs of these plans, as far as they exist."""
-    return Query(_NOTICES, {"ids": list(plan_ids)}, lambda found: {row[0]: AssessmentInput(*row) for row in found})
+    return PipelinedQuery(
+        _NOTICES, {"ids": list(plan_ids)}, lambda found: {row[0]: AssessmentInput(*row) for row in found}
+    )
 
 
 async def matchable(session: AsyncSession) -> dict[str, int]:
@@ -132,9 +134,9 @@ async def matchable(session: AsyncSession) -> dict[str, int]:
     return dict(found.all())
 
 
-def revisions(plan_ids: Iterable[str]) -> Query[dict[str, int]]:
+def revisions(plan_ids: Iterable[str]) -> PipelinedQuery[dict[str, int]]:
     """Return the newest revision of each of these plans that exists."""
-    return Query(_REVISIONS, {"ids": list(plan_ids)}, _by_id)
+    return PipelinedQuery(_REVISIONS, {"ids": list(plan_ids)}, _by_id)
 
 
 async def active_revisions(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
@@ -169,19 +171,21 @@ _LOCK: Final = text(
 )
 
 
-def lock_query(plan_ids: Iterable[str]) -> Query[dict[str, int]]:
+def lock_query(plan_ids: Iterable[str]) -> PipelinedQuery[dict[str, int]]:
     """Lock these plans in id order, and return their revisions. Nobody can change them until the transaction ends.
 
     The same statement limits how long the transaction may stay idle, see `limit_idle_in_transaction`.
     """
-    return Query(_LOCK, {"plan_ids": sorted(set(plan_ids)), "silence": f"{IDLE_IN_TRANSACTION_SECONDS}s"}, _by_id)
+    return PipelinedQuery(
+        _LOCK, {"plan_ids": sorted(set(plan_ids)), "silence": f"{IDLE_IN_TRANSACTION_SECONDS}s"}, _by_id
+    )
 
 
-def lock_whole_query(plan_ids: Iterable[str]) -> Query[dict[str, int]]:
+def lock_whole_query(plan_ids: Iterable[str]) -> PipelinedQuery[dict[str, int]]:
     """Lock these plans, and leave out those without content: nothing may be written about a plan forgotten
     meanwhile."""
     query = lock_query(plan_ids)
-    return Query(query.statement, query.given, lambda found: {row[0]: row[1] for row in found if row[2]})
+    return PipelinedQuery(query.statement, query.given, lambda found: {row[0]: row[1] for row in found if row[2]})
 
 
 async def lock_plans(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:

@@ -15,7 +15,7 @@ from matching.reference import display_name
 from services.domain.coalition_answers import ResponseOutcome
 from services.domain.disclosure import pounds_of
 from services.domain.programme.records import (
-    LoggedRevision,
+    ProgrammeRevision,
     RecordedAnswer,
     RecordedDecision,
     RecordedEnquiry,
@@ -107,13 +107,13 @@ def to_signatory(row: authorities.Authority) -> Signatory:
     )
 
 
-def _revision(row: Any) -> LoggedRevision:
+def _revision(row: Any) -> ProgrammeRevision:
     kind = _KINDS.get(row.event_type, RevisionKind.STATE)
     common = {"plan_id": row.plan_id, "authority": row.authority, "on": row.day, "kind": kind}
     own = row.topic != NOTICES.name
     if row.sharing is None:
-        return LoggedRevision(**common, own=own)
-    return LoggedRevision(
+        return ProgrammeRevision(**common, own=own)
+    return ProgrammeRevision(
         **common,
         own=own,
         shared=row.sharing != Sharing.PRIVATE,

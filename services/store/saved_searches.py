@@ -13,7 +13,7 @@ from services.domain.notifications import DeliveryFailure, EmailState
 from services.store import plan_search
 from services.store.database import json_column, now, timestamp
 from services.store.intents import Mail
-from services.store.plan_search import Query
+from services.store.plan_search import SearchQuery
 
 MAX_FITTING: Final = 1_000
 """The maximum number of plans that fit a search when it is saved. A hit is kept for each."""
@@ -68,7 +68,7 @@ async def count(session: AsyncSession, authority: str) -> int:
     return int((await session.execute(query)).scalar_one())
 
 
-async def add(session: AsyncSession, authority: str, name: str, query: Query) -> bool:
+async def add(session: AsyncSession, authority: str, name: str, query: SearchQuery) -> bool:
     """Save a search; False if more than `MAX_FITTING` plans fit it. The plans that fit it now are no news."""
     at, search_id = now(), uuid.uuid4().hex
     # The first look reads all plans that arrive behind this position. Those that fit now are marked below.
@@ -141,7 +141,7 @@ async def look(session: AsyncSession, authority: str, before: datetime, at: date
         plan_ids = await plan_search.new_plans(
             session,
             authority,
-            Query.from_json(one.query),
+            SearchQuery.from_json(one.query),
             search_id=one.search_id,
             looked_to=one.looked_to,
         )

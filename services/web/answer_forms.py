@@ -12,7 +12,7 @@ _DATES: Final = {"earliest": "the first day", "latest": "the last day", "remind"
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class EnteredAnswer:
     """The values that a person entered. `reason` is empty if they prefer not to say."""
 
     answer: str
@@ -53,20 +53,20 @@ class Answered:
         return texts.REASONS[self.answer][self.reason or texts.NO_REASON] if self.answer in texts.REASONS else ""
 
 
-def read_answered(form: Form) -> Answered:
+def read_answered(form: Form) -> EnteredAnswer:
     """Read the answer; invalid fields are in `form.errors`."""
     answer = form.choice("answer", texts.ANSWERS, "Choose your answer")
     if answer == "other-dates":
         return _with_dates(form)
     if answer == "later":
-        return Answered(answer, remind=form.day("remind", "the day on which we should ask again"))
+        return EnteredAnswer(answer, remind=form.day("remind", "the day on which we should ask again"))
     if answer in texts.REASONS:
         reason = form.choice("reason", texts.REASONS[answer], "Choose a reason, or that you would rather not say")
         shared = answer == "not-this-time" and form.sent.get("share_reason") == "yes" and reason != texts.NO_REASON
-        return Answered(answer, "" if reason == texts.NO_REASON else reason, shared)
-    return Answered(answer)
+        return EnteredAnswer(answer, "" if reason == texts.NO_REASON else reason, shared)
+    return EnteredAnswer(answer)
 
 
-def _with_dates(form: Form) -> Answered:
+def _with_dates(form: Form) -> EnteredAnswer:
     earliest, latest = form.span("you could go to tender") or (None, None)
-    return Answered("other-dates", earliest=earliest, latest=latest)
+    return EnteredAnswer("other-dates", earliest=earliest, latest=latest)

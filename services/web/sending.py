@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 
 from events.responses import ResponsePayload
-from services.application.acts import Outcome, submit, wait_for_outcome
+from services.application.acts import ActOutcome, submit, wait_for_outcome
 from services.application.group_view import GroupView
 from services.application.responses import ResponseError, Subject, build
 from services.web.access import Reader
@@ -27,7 +27,7 @@ def response_id_of(form: Form) -> str:
     return found
 
 
-async def outcome_of(request: Request, authority: str) -> Outcome | None:
+async def outcome_of(request: Request, authority: str) -> ActOutcome | None:
     """Return the outcome of the response that the address names as `sent`; None while it is unknown."""
     sent = request.query_params.get("sent", "")
     if not RESPONSE_ID.fullmatch(sent):

@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import BackgroundTasks
 
-from services.application.mailbox_change import BegunChange, Mailboxes
+from services.application.mailbox_change import MailboxChangeCodes, Mailboxes
 from services.platform.settings import Settings
 from services.web.code_email import grouped, send_text
 from services.web.parts import page_url
@@ -46,7 +46,7 @@ The settings show what there is, and revoke it:
 """
 
 
-def send_mailbox_codes(later: BackgroundTasks, settings: Settings, name: str, begun: BegunChange) -> None:
+def send_mailbox_codes(later: BackgroundTasks, settings: Settings, name: str, begun: MailboxChangeCodes) -> None:
     """Send each mailbox its code, once the page has been answered."""
     to, subject = begun.mailboxes, "Your code to change the mailbox of Jointly"
     present = PRESENT_CODE.format(code=grouped(begun.present_code), name=name, new=to.new)

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from services.application import sign_in
-from services.application.sign_in import SignedIn
+from services.application.sign_in import SignedInAuthority
 from services.domain.parties import PartyKind
 from services.store.database import now
 from services.web.access import Session
@@ -23,7 +23,7 @@ _OWN_PAGE: Final = re.compile(
 )
 
 
-async def signed_in(request: Request, session: Session) -> SignedIn:
+async def signed_in(request: Request, session: Session) -> SignedInAuthority:
     """The authority that the session acts for. Without one, redirects to the sign-in page, which leads back."""
     found = await current(request, session)
     if found is None:
@@ -34,37 +34,37 @@ async def signed_in(request: Request, session: Session) -> SignedIn:
     return found
 
 
-Account = Annotated[SignedIn, Depends(signed_in)]
+Account = Annotated[SignedInAuthority, Depends(signed_in)]
 """A council or an office."""
 
 
-async def council_of(account: Account) -> SignedIn:
+async def council_of(account: Account) -> SignedInAuthority:
     """The council that is signed in. An office has pages of its own, and is led there."""
     if account.party is not None:
         raise HTTPException(303, headers={"Location": OFFICE_HOME})
     return account
 
 
-async def office_of(account: Account) -> SignedIn:
+async def office_of(account: Account) -> SignedInAuthority:
     """The party that is signed in. A council gets 404 for its pages."""
     if account.party is None:
         raise HTTPException(404)
     return account
 
 
-async def programme_office_of(account: Account) -> SignedIn:
+async def programme_office_of(account: Account) -> SignedInAuthority:
     """The programme office that is signed in. Others get 404 for its pages."""
     if account.party is not PartyKind.PROGRAMME_OFFICE:
         raise HTTPException(404)
     return account
 
 
-Council = Annotated[SignedIn, Depends(council_of)]
-Office = Annotated[SignedIn, Depends(office_of)]
-ProgrammeOffice = Annotated[SignedIn, Depends(programme_office_of)]
+Council = Annotated[SignedInAuthority, Depends(council_of)]
+Office = Annotated[SignedInAuthority, Depends(office_of)]
+ProgrammeOffice = Annotated[SignedInAuthority, Depends(programme_office_of)]
 
 
-async def current(request: Request, session: Session) -> SignedIn | None:
+async def current(request: Request, session: Session) -> SignedInAuthority | None:
     """The authority that the session acts for; None if nobody is signed in."""
     token = request.cookies.get(SESSION_COOKIE)
     return await sign_in.find(session, token, now()) if token else None

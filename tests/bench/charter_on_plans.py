@@ -23,7 +23,7 @@ from matching.frameworks import FrameworkLot, covering, day_of_need, term_on, to
 from matching.successions import decided
 from services.cli.offline import default_cache, features_of_plans, read_plans
 from services.domain.ids import opportunity_id
-from services.domain.reorganisation import Consent, Destination, preview, to_affected_plan
+from services.domain.reorganisation import Destination, SuccessorConsent, preview, to_affected_plan
 
 
 def main() -> None:
@@ -110,7 +110,7 @@ def reorganise(engine: Engine, plans: Sequence[Features], starts: date, as_of: d
         "authorities": len(found.addressees),
         "plans": len(found.moves),
         "wait_for_a_person": sum(one.destination is Destination.WAITS for one in found.moves),
-        "consent": {consent.value: sum(one.consent is consent for one in found.moves) for consent in Consent},
+        "consent": {consent.value: sum(one.consent is consent for one in found.moves) for consent in SuccessorConsent},
         "pairs_of_one_authority": len(found.mergers),
     }
 

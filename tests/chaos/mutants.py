@@ -215,7 +215,7 @@ MUTANTS: Final = (
         [
             Edit(
                 "services/store/outbox.py",
-                "    return await fetch(session, Query(_WAITING, given, _messages))\n",
+                "    return await fetch(session, PipelinedQuery(_WAITING, given, _messages))\n",
                 "    query = select(Outbox).where(in_array(col(Outbox.shard), shards), col(Outbox.id) > LAST[0])\n"
                 "    found = (await session.execute(query.order_by(col(Outbox.id)).limit(limit))).scalars().all()\n"
                 "    LAST[0] = max([LAST[0], *(row.id or 0 for row in found)])\n"

@@ -25,7 +25,7 @@ from events.signing import signed_attributes
 from events.topics import PLANS
 from services.matcher.plan_decoding import PlanRecordAccepted, read
 from services.messaging.dead_letter_queue import from_record
-from services.messaging.signature_policy import RecordRejected, verify_one, with_signature
+from services.messaging.signature_policy import RejectedRecord, verify_one, with_signature
 from tests.chaos.forgery import DAY, FORGER, Forgery, Scene, forge, plain
 
 MOST_CPU_SECONDS: Final = 2.0
@@ -57,18 +57,18 @@ class Outcome:
         )
 
 
-def verdict(scene: Scene, forgery: Forgery) -> PlanRecordAccepted | RecordRejected:
+def verdict(scene: Scene, forgery: Forgery) -> PlanRecordAccepted | RejectedRecord:
     """The matcher's way, without the register's database."""
     record = forgery.record()
     item = read(record, datetime.now(UTC))
     item = with_signature(item) if isinstance(item, PlanRecordAccepted) else item
     item = verify_one(item, scene.register, "required", DAY) if isinstance(item, PlanRecordAccepted) else item
-    if isinstance(item, RecordRejected):
+    if isinstance(item, RejectedRecord):
         from_record(record, item.reason, item.sentence)  # it has to be possible to write it down
     return item
 
 
-def _said(item: PlanRecordAccepted | RecordRejected) -> tuple[str, ...]:
+def _said(item: PlanRecordAccepted | RejectedRecord) -> tuple[str, ...]:
     """What an accepted event says: its attributes and its bytes."""
     assert isinstance(item, PlanRecordAccepted)
     return (*sorted(signed_attributes(item.event).values()), item.record.value.decode())
@@ -101,7 +101,7 @@ def _try(scene: Scene, forgery: Forgery, signed_by_others: Set[tuple[str, ...]],
     finally:
         outcome.slowest_cpu_seconds = max(outcome.slowest_cpu_seconds, time.process_time() - started)
         outcome.peak_memory_bytes = max(outcome.peak_memory_bytes, tracemalloc.get_traced_memory()[1] - before)
-    if isinstance(item, RecordRejected):
+    if isinstance(item, RejectedRecord):
         outcome.refused[item.reason.value] += 1
     elif item.payload.authority == FORGER:
         outcome.accepted_own += 1

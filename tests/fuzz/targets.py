@@ -20,13 +20,13 @@ from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.plans import PLAN_PAYLOADS, PlanState
 from events.signing import SignatureError, extract_signature, sign, signed_attributes, verify
 from events.topics import PLANS
-from services.ingest.entries import Accepted, Entry, Options
+from services.ingest.entries import AcceptedEntry, Entry, Options
 from services.ingest.ocds.reader import read_ocds
 from services.ingest.register.column_mapping import BUILT_IN
 from services.ingest.register.reader import read_register
 from services.matcher.plan_decoding import read as take_in
 from services.messaging import dead_letter_queue
-from services.messaging.signature_policy import RecordRejected
+from services.messaging.signature_policy import RejectedRecord
 from services.store.mapping import plan_from_payload
 from tests.unit.events.messages import EXAMPLES, STRUCTURED_HEADERS, example, headers_of, structured, value_of
 from tests.unit.ingest import EXAMPLES as PUBLISHED
@@ -74,7 +74,7 @@ def _sayable(sentence: str) -> None:
 def _taken_in(headers: Headers, value: bytes) -> None:
     record: Any = SimpleNamespace(topic=PLANS.name, partition=0, offset=0, key=b"k", headers=headers, value=value)
     item = take_in(record, datetime.now(UTC))
-    if isinstance(item, RecordRejected):
+    if isinstance(item, RejectedRecord):
         kept = dead_letter_queue.from_record(record, item.reason, item.sentence)
         letter = decode(kept.headers, kept.value, DEAD_LETTER_PAYLOADS).payload
         assert isinstance(letter, DeadLetter)
@@ -114,7 +114,7 @@ def _entries(data: bytes, suffix: str, read: Callable[[Path], Iterator[Entry]]) 
         file.write(data)
         file.flush()
         for entry in read(Path(file.name)):
-            if isinstance(entry, Accepted):
+            if isinstance(entry, AcceptedEntry):
                 message = encode(_event(entry.payload), entry.payload.plan_id)
                 assert decode(message.headers, message.value, PLAN_PAYLOADS).payload == entry.payload
 

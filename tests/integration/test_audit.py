@@ -99,7 +99,7 @@ async def sign(sessions: Sessions, after: timedelta = timedelta(), key: SigningK
 
 
 async def problems(sessions: Sessions, kept: str | None = None) -> list[str]:
-    known = [audit.Known(read_checkpoint(kept, KEY.public), "a file")] if kept else []
+    known = [audit.KnownCheckpoint(read_checkpoint(kept, KEY.public), "a file")] if kept else []
     async with sessions() as session:
         return list((await audit.verify(session, known)).problems)
 

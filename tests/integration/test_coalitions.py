@@ -15,9 +15,9 @@ from events.dead_letters import DeadLetterReason
 from events.responses import ResponseAnswered, ResponseInvited
 from events.topics import COALITIONS, RESPONSES, authority_topic
 from services.coalitions.opportunity_handler import MAX_REMEMBERED, OpportunityHandler, SeenOpportunities
-from services.coalitions.response_decoding import Accepted, read
+from services.coalitions.response_decoding import ResponseRecord, read
 from services.matcher import erasure
-from services.messaging.signature_policy import RecordRejected
+from services.messaging.signature_policy import RejectedRecord
 from services.store.database import make_engine, make_sessions
 from tests.support.coalitions import (
     ALL,
@@ -413,9 +413,9 @@ async def test_the_lead_gives_more_time(harness: CoalitionsHarness) -> None:
 def test_nobody_answers_on_the_topic_of_another(topic: str) -> None:
     answer = ResponseAnswered(**response_fields(LEEDS, "0" * 32, 1, 900), answer="not-this-time")
     item = read(response_record(answer, 900, topic))
-    assert isinstance(item, RecordRejected)
+    assert isinstance(item, RejectedRecord)
     assert item.reason is DeadLetterReason.TOPIC_MISMATCH
-    assert isinstance(read(response_record(answer, 900, authority_topic(LEEDS, RESPONSES))), Accepted)
+    assert isinstance(read(response_record(answer, 900, authority_topic(LEEDS, RESPONSES))), ResponseRecord)
 
 
 def test_nobody_answers_with_the_plan_of_another() -> None:

@@ -22,7 +22,7 @@ from services.collector.app import collect_once
 from services.collector.collecting import Collector
 from services.collector.feed_client import MAX_PAGE_BYTES, FeedClient, FeedError, parse
 from services.collector.sources import LONDON, Source, contracts_finder, find_a_tender
-from services.ingest.entries import Accepted, Options
+from services.ingest.entries import AcceptedEntry, Options
 from services.ingest.event_publisher import plan_event
 from services.ingest.ocds.reader import read_ocds
 from services.local_stack.feed_server import FeedQuirks, FeedServer, serving
@@ -174,7 +174,7 @@ async def test_real_notices_become_the_plans_that_their_files_give(database: Asy
     releases = _real_releases(430)
     file = tmp_path / "notices.json"
     file.write_text(json.dumps({"releases": releases}))
-    expected = {read.payload.plan_id for read in read_ocds(file, Options()) if isinstance(read, Accepted)}
+    expected = {read.payload.plan_id for read in read_ocds(file, Options()) if isinstance(read, AcceptedEntry)}
     published = Published()
     with serving(FeedServer(releases, quirks=FeedQuirks(requests=3, wild_numbers=True))) as server:
         await collect_all(database, server, find_a_tender(server.base), published)

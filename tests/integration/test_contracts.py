@@ -20,7 +20,7 @@ from events.topics import CONTRACTS, DEAD_CONTRACTS, authority_topic
 from services.application.contracts import CONTRACT_EVENTS
 from services.cli import application
 from services.coalitions.contract_decoding import ContractRecord, read
-from services.messaging.signature_policy import RecordRejected
+from services.messaging.signature_policy import RejectedRecord
 from services.platform.settings import settings
 from services.store import authority_keys, contracts, programme
 from services.store.authority_keys import AuthorityKey
@@ -82,7 +82,7 @@ async def test_contacts_are_taken_out(harness: ContractsHarness) -> None:
 @pytest.mark.parametrize("topic", [authority_topic(BRADFORD, CONTRACTS), f"{CONTRACTS.name}.e08000035"])
 def test_nobody_speaks_on_the_topic_of_another(topic: str) -> None:
     item = read(contract_record(contract(), topic), now())
-    assert isinstance(item, RecordRejected)
+    assert isinstance(item, RejectedRecord)
     assert item.reason is DeadLetterReason.TOPIC_MISMATCH
     assert isinstance(read(contract_record(contract(), authority_topic(LEEDS, CONTRACTS)), now()), ContractRecord)
 
@@ -90,13 +90,13 @@ def test_nobody_speaks_on_the_topic_of_another(topic: str) -> None:
 def test_nobody_shares_the_contract_of_another() -> None:
     forged = contract().model_copy(update={"contract_id": f"{BRADFORD}:C-1"})
     item = read(contract_record(forged), now())
-    assert isinstance(item, RecordRejected)
+    assert isinstance(item, RejectedRecord)
     assert item.reason is DeadLetterReason.AUTHORITY_MISMATCH
 
 
 def test_a_revision_that_leaves_no_room_is_refused() -> None:
     item = read(contract_record(contract(revision=2**53 - 1)), now())
-    assert isinstance(item, RecordRejected)
+    assert isinstance(item, RejectedRecord)
     assert item.reason is DeadLetterReason.REVISION_TOO_HIGH
 
 

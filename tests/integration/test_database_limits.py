@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.platform import retry
 from services.platform.settings import Settings
 from services.store.database import autocommit_session, make_engine, make_sessions
-from services.store.pipelined_queries import Query, fetch
+from services.store.pipelined_queries import PipelinedQuery, fetch
 
 
 def url(database_url: str, *, limited: bool = True, query: str = "", **seconds: int) -> str:
@@ -64,7 +64,7 @@ async def test_a_statement_over_its_limit_is_a_fault_that_passes(database_url: s
 async def test_a_server_that_takes_nothing_more_counts_as_away(database: AsyncEngine, database_url: str) -> None:
     """The backend is stopped while 50 MB are sent to it: its socket's buffer is full, and nobody says so."""
     engine = make_engine(url(database_url, database_silence_seconds=1))
-    large = Query(text("SELECT length(:sent)"), {"sent": "x" * 50 * 1024 * 1024}, len)
+    large = PipelinedQuery(text("SELECT length(:sent)"), {"sent": "x" * 50 * 1024 * 1024}, len)
     started = time.monotonic()
     async with autocommit_session(make_sessions(engine)) as session:
         pid = (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one()

@@ -17,7 +17,7 @@ from services.cli import application
 from services.matcher.plan_decoding import read
 from services.messaging import dead_letter_queue, topic_admin
 from services.messaging.kafka import Record, connection, make_producer, send
-from services.messaging.signature_policy import RecordRejected
+from services.messaging.signature_policy import RejectedRecord
 from services.platform.settings import Settings, settings
 from tests.conftest import AnyBroker
 from tests.unit.events.messages import example, headers_of, value_of
@@ -79,7 +79,7 @@ async def refuse_all(using: Settings, sent: Sequence[Sent]) -> None:
         names = {name for name, *_ in sent}
         for record in await everything_on(using, *names, at_least=len(sent)):
             item = read(record, datetime.now(UTC))
-            assert isinstance(item, RecordRejected)
+            assert isinstance(item, RejectedRecord)
             await dead_letter_queue.dead_letter(producer, DEAD_PLANS, record, item.reason, item.sentence)
     finally:
         await producer.stop()

@@ -20,11 +20,11 @@ from events.responses import (
 )
 from events.signing import sign
 from events.topics import RESPONSES, authority_topic
-from services.coalitions.response_decoding import Accepted, read
+from services.coalitions.response_decoding import ResponseRecord, read
 from services.coalitions.response_handler import CONFLICT
 from services.domain.ids import opportunity_id
 from services.domain.parties import Membership, PartyKind
-from services.messaging.signature_policy import RecordRejected, verify_one, with_signature
+from services.messaging.signature_policy import RejectedRecord, verify_one, with_signature
 from services.store.authority_keys import AuthorityKey
 from tests.support.coalitions import (
     AS_OF,
@@ -253,14 +253,14 @@ async def test_nobody_uses_up_an_id_of_another_s_answers(harness: CoalitionsHarn
 KEYS = {code: new_key(code) for code in (LEEDS, OFFICE, HUB)}
 
 
-def _taken(payload: ResponsePayload, key: SigningKey, topic: str) -> Accepted | RecordRejected:
+def _taken(payload: ResponsePayload, key: SigningKey, topic: str) -> ResponseRecord | RejectedRecord:
     """What the coalitions process makes of a signed response, where signatures are required."""
     event, message = response_message(payload)
     record: Any = response_record(payload, 0, topic)
     record.headers = sign(event, message, key).headers
     record.value = message.value
     item = read(record)
-    signed = item if isinstance(item, RecordRejected) else with_signature(item)
+    signed = item if isinstance(item, RejectedRecord) else with_signature(item)
     register = {
         one.public.key_id: AuthorityKey(
             key_id=one.public.key_id,
@@ -271,7 +271,7 @@ def _taken(payload: ResponsePayload, key: SigningKey, topic: str) -> Accepted | 
         )
         for code, one in KEYS.items()
     }
-    return signed if isinstance(signed, RecordRejected) else verify_one(signed, register, "required", AS_OF)
+    return signed if isinstance(signed, RejectedRecord) else verify_one(signed, register, "required", AS_OF)
 
 
 def test_no_key_and_no_topic_lets_a_party_speak_as_another() -> None:
@@ -280,9 +280,9 @@ def test_no_key_and_no_topic_lets_a_party_speak_as_another() -> None:
     by_office = ResponseMembership(**fields, act="accept", acting_party=OFFICE)
     given = delegated(DelegationScope.COMMIT, 1)
     shared, own = RESPONSES.name, {code: authority_topic(code, RESPONSES) for code in KEYS}
-    assert isinstance(_taken(by_office, KEYS[OFFICE], shared), Accepted)
-    assert isinstance(_taken(by_office, KEYS[OFFICE], own[OFFICE]), Accepted)
-    assert isinstance(_taken(given, KEYS[LEEDS], own[LEEDS]), Accepted)
+    assert isinstance(_taken(by_office, KEYS[OFFICE], shared), ResponseRecord)
+    assert isinstance(_taken(by_office, KEYS[OFFICE], own[OFFICE]), ResponseRecord)
+    assert isinstance(_taken(given, KEYS[LEEDS], own[LEEDS]), ResponseRecord)
     forged: list[tuple[ResponsePayload, str, str, DeadLetterReason]] = [
         (as_leeds, OFFICE, shared, DeadLetterReason.BAD_SIGNATURE),
         (as_leeds, OFFICE, own[OFFICE], DeadLetterReason.TOPIC_MISMATCH),
@@ -294,5 +294,5 @@ def test_no_key_and_no_topic_lets_a_party_speak_as_another() -> None:
     ]
     for payload, forger, topic, reason in forged:
         item = _taken(payload, KEYS[forger], topic)
-        assert isinstance(item, RecordRejected), (payload, forger)
+        assert isinstance(item, RejectedRecord), (payload, forger)
         assert item.reason is reason

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.platform import retry
 from services.store.database import Sessions, autocommit_session, make_sessions, transaction
-from services.store.pipelined_queries import Query, Rows, execute_pipelined, fetch
+from services.store.pipelined_queries import PipelinedQuery, Rows, execute_pipelined, fetch
 
 
 @pytest.fixture
@@ -30,16 +30,16 @@ def first(rows: Rows) -> int:
     return found
 
 
-def adding(number: int) -> Query[int]:
-    return Query(text("INSERT INTO numbers VALUES (:number)"), {"number": number}, len)
+def adding(number: int) -> PipelinedQuery[int]:
+    return PipelinedQuery(text("INSERT INTO numbers VALUES (:number)"), {"number": number}, len)
 
 
-def counted() -> Query[int]:
-    return Query(text("SELECT count(*) FROM numbers"), {}, first)
+def counted() -> PipelinedQuery[int]:
+    return PipelinedQuery(text("SELECT count(*) FROM numbers"), {}, first)
 
 
-def running(statement: str) -> Query[int]:
-    return Query(text(statement), {}, len)
+def running(statement: str) -> PipelinedQuery[int]:
+    return PipelinedQuery(text(statement), {}, len)
 
 
 async def count(sessions: Sessions) -> int:
@@ -109,12 +109,12 @@ LARGE = 50 * 1024 * 1024
 """Bytes: far more than the buffers of both sockets hold."""
 
 
-def measuring(size: int) -> Query[int]:
-    return Query(text("SELECT length(:sent)"), {"sent": "x" * size}, first)
+def measuring(size: int) -> PipelinedQuery[int]:
+    return PipelinedQuery(text("SELECT length(:sent)"), {"sent": "x" * size}, first)
 
 
-def producing(size: int) -> Query[int]:
-    return Query(text("SELECT repeat('x', :size)"), {"size": size}, lambda rows: len(rows[0][0]))
+def producing(size: int) -> PipelinedQuery[int]:
+    return PipelinedQuery(text("SELECT repeat('x', :size)"), {"size": size}, lambda rows: len(rows[0][0]))
 
 
 @pytest.mark.parametrize("commit", [False, True])
@@ -218,7 +218,7 @@ async def test_values_that_are_part_of_a_statement_go_along(sessions: Sessions) 
     said = list[str]()
     async with transaction(sessions) as session:
         event.listen(session.bind.sync_engine, "before_cursor_execute", lambda *given: said.append(given[2]))  # type: ignore[union-attr]
-        assert await fetch(session, Query(text("SELECT 100 % :n"), {"n": 7}, first)) == 2
+        assert await fetch(session, PipelinedQuery(text("SELECT 100 % :n"), {"n": 7}, first)) == 2
     assert said == [], "not through the session"
 
 

@@ -17,7 +17,7 @@ from services.platform.settings import Settings
 from services.store import plan_features
 from services.store.database import Sessions, make_engine, make_sessions, transaction
 from services.store.pipelined_queries import fetch
-from services.store.plan_features import NOTHING_SEEN, IndexDelta, Seen
+from services.store.plan_features import NOTHING_SEEN, ChangePosition, IndexDelta
 from tests.pipeline import AS_OF, all_pairs, engine, features_of, invented_plans, record_of
 
 
@@ -164,7 +164,7 @@ async def test_another_server_is_read_from_its_beginning(sessions: Sessions) -> 
     await handle(sessions, states)
     index = SnapshotIndex(engine())
     expected = await found_by(index, sessions, states)
-    index._seen = Seen("2020-01-01 00:00:00+00", "999999999:999999999:")
+    index._seen = ChangePosition("2020-01-01 00:00:00+00", "999999999:999999999:")
     assert await found_by(index, sessions, states) == expected
     assert index._seen.server != "2020-01-01 00:00:00+00"
 

@@ -16,7 +16,7 @@ from services.store import authorities, saved_searches
 from services.store.authorities import AuthorityUpdate
 from services.store.database import transaction
 from services.store.intents import new_mail
-from services.store.plan_search import Query
+from services.store.plan_search import SearchQuery
 from tests.support.coalitions import BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan
 from tests.support.notified_coalitions import Line, open_line
 from tests.support.notifier import body
@@ -31,11 +31,11 @@ async def line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]:
     """Calderdale has no plan of its own. It has saved a search that a plan of Bradford fitted already."""
     async with open_line(database_url, mailbox) as opened:
         await opened.plans(plan(BRADFORD, title="Payroll of Bradford"))
-        await save(opened, CALDERDALE, "Payroll nearby", Query(need="payroll", region="TLE"))
+        await save(opened, CALDERDALE, "Payroll nearby", SearchQuery(need="payroll", region="TLE"))
         yield opened
 
 
-async def save(line: Line, authority: str, name: str, query: Query) -> None:
+async def save(line: Line, authority: str, name: str, query: SearchQuery) -> None:
     """Saves a search on the test's day, moments after the newest plan."""
     async with transaction(line.harness.sessions) as session:
         assert await saved_searches.add(session, authority, name, query)
@@ -91,7 +91,7 @@ async def test_only_what_fitted_when_the_search_was_saved_is_no_news(line: Line)
     await line.plans(plan(LEEDS, title="Payroll of Leeds"), plan(BRADFORD, 2, title="Payroll of Bradford, later"))
     assert len(await monday(line)) == 1
     await line.plans(plan(LEEDS, 2, title="Waste lorries of Leeds", description="Six lorries."))
-    await save(line, CALDERDALE, "Payroll again", Query(need="payroll"))
+    await save(line, CALDERDALE, "Payroll again", SearchQuery(need="payroll"))
     # The purge blanks revisions that newer ones replaced: what a plan once said is not known for ever.
     async with transaction(line.harness.sessions) as session:
         await session.execute(text("UPDATE plan_log SET payload = jsonb_build_object('plan_id', plan_id)"))

@@ -22,7 +22,7 @@ from events.topics import DEAD_PLANS, PLANS, authority_topic
 from services.ingest.event_publisher import PublishingError, message_of, plan_event, publish_events
 from services.matcher.plan_decoding import PlanRecordAccepted, read
 from services.messaging import signature_policy, topic_admin
-from services.messaging.signature_policy import KeyCache, RecordRejected, SignatureMode
+from services.messaging.signature_policy import KeyCache, RejectedRecord, SignatureMode
 from services.platform.settings import settings
 from services.store import authority_keys
 from services.store.authority_keys import AuthorityKey
@@ -222,7 +222,7 @@ async def test_a_batch_asks_the_register_once(sessions: Sessions) -> None:
     found = await signature_policy.verify_all(
         [read(r, datetime.now(UTC)) for r in made], "required", KeyCache(), counted, DAY
     )  # type: ignore[arg-type]
-    assert all(isinstance(item, RecordRejected) for item in found)
+    assert all(isinstance(item, RejectedRecord) for item in found)
     assert [item.record.offset for item in found] == list(range(20)), "in their order"
     assert len(asked) == 1
 

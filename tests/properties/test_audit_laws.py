@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from events.signed_notes import Checkpoint
-from services.application.audit import AuditReport, Known, Verification
+from services.application.audit import AuditReport, KnownCheckpoint, Verification
 from services.domain.audit import MAX_TEXT, Act, AuditAction, Channel, entry_body
 from services.domain.merkle import Frontier, leaf_hash
 from services.store.audit_log import StoredEntry
@@ -46,7 +46,7 @@ def written(made: list[Act]) -> tuple[list[StoredEntry], list[Frontier]]:
 
 
 def verified(entries: list[StoredEntry], head: Frontier, *sizes: Frontier) -> AuditReport:
-    check = Verification([Known(Checkpoint("here", one.size, one.root), "a file") for one in sizes])
+    check = Verification([KnownCheckpoint(Checkpoint("here", one.size, one.root), "a file") for one in sizes])
     for entry in entries:
         check.add(entry)
     return check.finish(head)

@@ -15,9 +15,9 @@ from events.jwk import SigningKey, new_key
 from events.responses import ResponseAnswered, ResponseInvited, ResponseMembership, ResponsePayload
 from events.signing import HEADER, sign
 from events.topics import RESPONSES, authority_topic
-from services.coalitions.response_decoding import Accepted, read
+from services.coalitions.response_decoding import ResponseRecord, read
 from services.messaging import signature_policy
-from services.messaging.signature_policy import RecordRejected, verify_one, with_signature
+from services.messaging.signature_policy import RejectedRecord, verify_one, with_signature
 from services.store.authority_keys import AuthorityKey
 from tests.support.coalitions import BRADFORD, LEEDS, response_fields, response_message
 
@@ -101,15 +101,15 @@ def _row(key: SigningKey) -> AuthorityKey:
     )
 
 
-def _taken(forger: Forger, topic: str, message: Message) -> Accepted | RecordRejected:
+def _taken(forger: Forger, topic: str, message: Message) -> ResponseRecord | RejectedRecord:
     record: Any = SimpleNamespace(
         topic=topic, partition=0, offset=0, key=message.key, headers=list(message.headers), value=message.value
     )
     item = read(record)
-    if isinstance(item, RecordRejected):
+    if isinstance(item, RejectedRecord):
         return item
     signed = with_signature(item)
-    return signed if isinstance(signed, RecordRejected) else verify_one(signed, forger.register, "required", DAY)
+    return signed if isinstance(signed, RejectedRecord) else verify_one(signed, forger.register, "required", DAY)
 
 
 def _refused(seed: int, count: int) -> tuple[int, Counter[str]]:
@@ -117,7 +117,7 @@ def _refused(seed: int, count: int) -> tuple[int, Counter[str]]:
     forger, taken, refused = Forger(seed), 0, Counter[str]()
     for number in range(count):
         item = _taken(forger, *forger.forge(number))
-        if isinstance(item, RecordRejected):
+        if isinstance(item, RejectedRecord):
             refused[item.reason.value] += 1
         else:
             taken += item.authority == VICTIM
@@ -130,7 +130,7 @@ def test_no_forged_answer_is_taken_for_anothers() -> None:
     assert refused.total() == FORGERIES
     assert {"bad-signature", "unsigned", "topic-mismatch"} <= refused.keys()
     forger = Forger(7)
-    assert all(isinstance(_taken(forger, RESPONSES.name, message), Accepted) for message in forger.seen)
+    assert all(isinstance(_taken(forger, RESPONSES.name, message), ResponseRecord) for message in forger.seen)
 
 
 def test_a_signature_that_nobody_checks_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from services.local_stack.mail_sink import MailSink
 from services.store import plan_search, saved_searches
-from services.store.plan_search import Query
+from services.store.plan_search import SearchQuery
 from tests.support.coalitions import BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan
 from tests.support.web import WebHarness
 
@@ -56,7 +56,7 @@ async def test_each_filter_finds_what_is_shared_openly(council: WebHarness, quer
 async def test_the_database_finds_only_what_is_shared_openly(council: WebHarness) -> None:
     """Plans dropped behind the database would count towards its limit, and tell of themselves by what is missing."""
     async with council.processes.sessions() as session:
-        found = await plan_search.search(session, LEEDS, Query(need="payroll"))
+        found = await plan_search.search(session, LEEDS, SearchQuery(need="payroll"))
     assert {authority for authority, _ in found} == {BRADFORD, KIRKLEES, CAMDEN}
 
 

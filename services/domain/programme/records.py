@@ -25,7 +25,7 @@ class CharterStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedRevision:
+class ProgrammeRevision:
     """One revision in the plan log. `own`: the authority sent it; otherwise it comes from a public notice.
 
     If a plan is withdrawn, awarded or erased, the fields from `shared` on are empty.

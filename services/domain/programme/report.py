@@ -9,7 +9,7 @@ from services.domain.benchmark_requests import BenchmarkRequest, BenchmarkStatus
 from services.domain.programme import compliance, contracts, funnel, shares
 from services.domain.programme.funnel import Stage
 from services.domain.programme.records import (
-    LoggedRevision,
+    ProgrammeRevision,
     RecordedAnswer,
     RecordedDecision,
     RecordedEnquiry,
@@ -40,7 +40,7 @@ class Measure:
 class Records:
     """All records, in their order of arrival."""
 
-    revisions: Sequence[LoggedRevision] = ()
+    revisions: Sequence[ProgrammeRevision] = ()
     register: Sequence[Signatory] = ()
     answers: Sequence[RecordedAnswer] = ()
     pairs: Sequence[RecordedPair] = ()

@@ -9,7 +9,7 @@ from typing import Final
 
 from services.domain.programme.records import (
     CharterStatus,
-    LoggedRevision,
+    ProgrammeRevision,
     RevisionKind,
     Signatory,
     status_on,
@@ -40,8 +40,8 @@ class PlanHistory:
     authority: str
     first_shared: date | None
     last_own: date | None
-    state: LoggedRevision | None
-    last: LoggedRevision
+    state: ProgrammeRevision | None
+    last: ProgrammeRevision
     tendering_on: date | None
 
     @property
@@ -68,9 +68,9 @@ class Coverage:
     tenders_foreseen: int
 
 
-def build_histories(revisions: Iterable[LoggedRevision], as_of: date) -> dict[str, PlanHistory]:
+def build_histories(revisions: Iterable[ProgrammeRevision], as_of: date) -> dict[str, PlanHistory]:
     """Builds each plan's history from its revisions up to a day, given in the order of the log."""
-    by_plan: dict[str, list[LoggedRevision]] = {}
+    by_plan: dict[str, list[ProgrammeRevision]] = {}
     for one in revisions:
         if one.on <= as_of:
             by_plan.setdefault(one.plan_id, []).append(one)
@@ -130,7 +130,7 @@ def coverage(plans: Mapping[str, PlanHistory], register: Iterable[Signatory], as
     )
 
 
-def _history(logged: Sequence[LoggedRevision]) -> PlanHistory:
+def _history(logged: Sequence[ProgrammeRevision]) -> PlanHistory:
     own = [one for one in logged if one.own]
     shared = [one.on for one in own if one.shared]
     states = [one for one in logged if one.kind is RevisionKind.STATE]

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from services.ingest.buyers import Learned, buyers_of, learn_identifiers
-from services.ingest.entries import Entry, Options, RefusedError, Rejected, read_limited
+from services.ingest.entries import Entry, Options, RefusedError, RejectedEntry, read_limited
 from services.ingest.loose_json import Object, as_object, as_objects, as_text
 from services.ingest.ocds.process import Found, ReleaseState, merge_record, release_states
 from services.ingest.ocds.release import read_state
@@ -19,7 +19,7 @@ def read_ocds(file: Path, options: Options) -> Iterator[Entry]:
     try:
         found = find_releases(file)
     except RefusedError as refused:
-        yield Rejected(file.name, "file", refused.field, refused.reason)
+        yield RejectedEntry(file.name, "file", refused.field, refused.reason)
         return
     yield from read_releases(file.name, found, options)
 
@@ -39,7 +39,7 @@ def read_releases(file: str, found: Sequence[Found], options: Options) -> Iterat
         else:
             path, release, refused = state
             where = f"{path} {as_text(release.get('ocid'))[:80]}".strip()
-            yield Rejected(file, where, refused.field, refused.reason)
+            yield RejectedEntry(file, where, refused.field, refused.reason)
 
 
 def buyers_in(found: Sequence[Found]) -> tuple[Learned, bool]:

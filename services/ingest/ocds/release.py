@@ -5,7 +5,16 @@ from typing import Any, Final
 
 from events.plans import PlanAwarded, PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
 from services.ingest.buyers import Buyer, Learned, authority_of, buyers_of
-from services.ingest.entries import Accepted, Entry, Options, RefusedError, Rejected, Skipped, build_payload, plan_id
+from services.ingest.entries import (
+    AcceptedEntry,
+    Entry,
+    Options,
+    RefusedError,
+    RejectedEntry,
+    SkippedEntry,
+    build_payload,
+    plan_id,
+)
 from services.ingest.loose_json import Object, as_object, as_objects, as_text
 from services.ingest.ocds import fields as ocds_fields
 from services.ingest.ocds.notices import Phase, awarded_on, ended_by, phase_of
@@ -25,7 +34,7 @@ def read_state(
     read."""
     try:
         if skipped := NO_PURCHASE.get(phase_of(state.release)):
-            return [Skipped(file, state.path, skipped)]
+            return [SkippedEntry(file, state.path, skipped)]
         owners, notes = owners_of(state.release, options, learned, only_stranger=only_stranger)
     except RefusedError as refused:
         return [_rejection(file, state, refused)]
@@ -33,7 +42,7 @@ def read_state(
     for authority in owners:
         try:
             payload, inferred = _event(state, authority)
-            reads.append(Accepted(file, state.path, payload, (*inferred, *notes)))
+            reads.append(AcceptedEntry(file, state.path, payload, (*inferred, *notes)))
         except RefusedError as refused:
             reads.append(_rejection(file, state, refused, plan_id(authority, state.ocid)))
     return reads
@@ -123,9 +132,9 @@ def _notes(tender: Object, rule: str | None, value: dict[str, Any] | None, *, gr
         yield "a value that includes VAT was taken as it is"
 
 
-def _rejection(file: str, state: ReleaseState, refused: RefusedError, plan: str | None = None) -> Rejected:
+def _rejection(file: str, state: ReleaseState, refused: RefusedError, plan: str | None = None) -> RejectedEntry:
     where = f"{state.path} {state.ocid[:80]}".strip()
-    return Rejected(file, where, refused.field, refused.reason, refused.plan_id or plan)
+    return RejectedEntry(file, where, refused.field, refused.reason, refused.plan_id or plan)
 
 
 def _cut(words: str, most: int) -> str:

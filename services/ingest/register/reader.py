@@ -14,12 +14,12 @@ from matching import reference
 from matching.reference import authority_names
 from services.ingest.buyers import current_code, identify_name
 from services.ingest.entries import (
-    Accepted,
+    AcceptedEntry,
     Entry,
     Options,
     RefusedError,
-    Rejected,
-    Skipped,
+    RejectedEntry,
+    SkippedEntry,
     build_payload,
     plain,
     plan_id,
@@ -43,7 +43,7 @@ def read_register(file: Path, options: Options, mapping: RegisterMapping) -> Ite
         shared = _shared_references(find_table(content, mapping))
         yield from reader.entries(shared)
     except RefusedError as refused:
-        yield Rejected(file.name, "file", refused.field, refused.reason)
+        yield RejectedEntry(file.name, "file", refused.field, refused.reason)
 
 
 def _shared_references(table: Table) -> Counter[str]:
@@ -74,7 +74,7 @@ class _Reader:
                 continue
             row, where = self.table.row(cells_of_row), f"row {number}"
             if reason := self.table.is_no_entry(cells_of_row, row):
-                yield Skipped(self.file, where, reason)
+                yield SkippedEntry(self.file, where, reason)
             elif (named := _stated(row)) not in shared:
                 yield self._entry(where, row)
             else:
@@ -92,8 +92,8 @@ class _Reader:
             row, notes = shared_references.join([row for _, row in contract])
             entry = self._entry(where, row, notes)
             yield entry
-            plan = entry.payload.plan_id if isinstance(entry, Accepted) else entry.plan_id
-            yield from (Skipped(self.file, place, shared_references.JOINED, plan) for place, _ in others)
+            plan = entry.payload.plan_id if isinstance(entry, AcceptedEntry) else entry.plan_id
+            yield from (SkippedEntry(self.file, place, shared_references.JOINED, plan) for place, _ in others)
 
     def _entry(self, where: str, row: Row, notes: Sequence[str] = ()) -> Entry:
         """Convert one row to a plan, a refusal, or a skipped entry."""
@@ -104,14 +104,14 @@ class _Reader:
             identity = plan_id(authority, named)
             when = dates.read(row, self.mapping.window, self.options.as_of, pipeline=self.table.pipeline)
             if when.expired:
-                return Skipped(self.file, where, "contracts that have expired were not published", identity)
+                return SkippedEntry(self.file, where, "contracts that have expired were not published", identity)
             paid = amounts.read(row, when.term_months)
             fields = self._fields(row, named, when, paid) | {"plan_id": identity, "authority": authority}
             payload = require_owner(build_payload(PlanPublished, fields), self.options)
             found = (*when.notes, *paid.notes, *_cpv_notes(row), *notes)
-            return Accepted(self.file, where, payload, found, numbered="revision" in row)
+            return AcceptedEntry(self.file, where, payload, found, numbered="revision" in row)
         except RefusedError as refused:
-            return Rejected(self.file, where, refused.field, refused.reason, identity)
+            return RejectedEntry(self.file, where, refused.field, refused.reason, identity)
 
     def _fields(self, row: Row, named: str, when: dates.Dates, paid: amounts.Amounts) -> dict[str, Any]:
         defaults = self.mapping.defaults

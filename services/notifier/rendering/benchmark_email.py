@@ -9,9 +9,8 @@ from services.domain.benchmark_enquiries import Enquiry
 from services.domain.benchmark_requests import BenchmarkNotice, BenchmarkRequest, BenchmarkStatus
 from services.domain.disclosure import Requester
 from services.notifier.rendering.councils import reference
-from services.notifier.rendering.plain_text import sanitise, truncate
-
-MAX_SUBJECT: Final = 60
+from services.notifier.rendering.headline import Headline
+from services.notifier.rendering.plain_text import sanitise
 
 _SUBJECTS: Final = {
     BenchmarkNotice.REQUEST: "compare prices before extending",
@@ -35,7 +34,7 @@ class BenchmarkLetter:
 
     authority: str
     name: str
-    subject: str
+    headline: Headline
     opening: str
     status: str
     actions: tuple[str, ...]
@@ -71,7 +70,7 @@ def benchmark_letter(
     return BenchmarkLetter(
         authority=request.authority,
         name=name,
-        subject=f"{truncate(plan, MAX_SUBJECT - len(about) - 2)}: {about}",
+        headline=Headline(plan, f": {about}"),
         opening=opening,
         status=_status(request),
         actions=_actions(request, kind, by_command=answer_link is None),
@@ -103,7 +102,7 @@ def enquiry_letter(
     return BenchmarkLetter(
         authority=enquiry.authority,
         name=name,
-        subject=f"{truncate(asker, MAX_SUBJECT - len(about) - 1)} {about}",
+        headline=Headline(asker, f" {about}"),
         opening=f"{asker} is about to extend {contract}{plan}. Would you share your prices?",
         status=f"You hold a contract of the same category: {reference(enquiry.holding)}.",
         actions=(*(() if answer_link else _answers(enquiry)), f"Please answer by {due}."),

@@ -20,9 +20,9 @@ from services.notifier.rendering.councils import (
     short_name,
     worth,
 )
+from services.notifier.rendering.headline import Headline
 from services.notifier.rendering.plain_text import sanitise, truncate
 
-SUBJECT_LENGTH: Final = 59
 STATES: Final = {
     "suggested": "Not asked yet",
     "invited": "Asked, no answer yet",
@@ -45,7 +45,7 @@ class CoalitionLetter:
 
     authority: str
     name: str
-    subject: str
+    headline: Headline
     preheader: str
     opening: str
     own_plan: str
@@ -87,7 +87,7 @@ def coalition_letter(
     return CoalitionLetter(
         authority=own.authority,
         name=sanitise(name, 80),
-        subject=_subject(state, own, kind, asker),
+        headline=_headline(state, own, kind, asker),
         preheader=_preheader(state, shown, names),
         opening=_opening(state, kind, own, (leader, asker), names),
         own_plan=own_plan_line(member_facts(own), own.plan_id),
@@ -105,7 +105,7 @@ def coalition_letter(
     )
 
 
-def _subject(state: CoalitionState, own: CoalitionMember, kind: NoticeKind, asker: str) -> str:
+def _headline(state: CoalitionState, own: CoalitionMember, kind: NoticeKind, asker: str) -> Headline:
     """The reader's own need comes first; the request and its day are never cut."""
     due = f"Reply by {short_day(state.invitation.reply_by)}" if state.invitation else "Reply soon"
     asked = {
@@ -116,7 +116,7 @@ def _subject(state: CoalitionState, own: CoalitionMember, kind: NoticeKind, aske
         NoticeKind.ENDED: "the joint contract is awarded" if state.status == "awarded" else "the group has ended",
     }[kind]
     need = sanitise(own.title, 120) or reference(own.plan_id)
-    return f"{truncate(need, SUBJECT_LENGTH - len(asked) - 2)}: {asked}"
+    return Headline(need, f": {asked}")
 
 
 def _preheader(state: CoalitionState, shown: Sequence[CoalitionMember], names: Mapping[str, str]) -> str:

@@ -8,13 +8,13 @@ from typing import Final
 from matching.text.formatting import format_date
 from services.domain.disclosure import read_facts
 from services.notifier.rendering.councils import months, reference
+from services.notifier.rendering.headline import Headline
 from services.notifier.rendering.phrases import count_words
-from services.notifier.rendering.plain_text import sanitise, truncate
+from services.notifier.rendering.plain_text import sanitise
 from services.store.plan_confirmations import UnconfirmedPlan
 
 MAX_PLANS: Final = 20
 """An email lists at most this many plans; the page lists all."""
-_TITLE_IN_SUBJECT: Final = 42
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class ConfirmationLetter:
 
     authority: str
     name: str
-    subject: str
+    headline: Headline
     opening: str
     plans: tuple[str, ...]
     commands: tuple[str, ...]
@@ -37,13 +37,13 @@ def confirmation_letter(
 ) -> ConfirmationLetter:
     """What an authority is asked of its plans, the oldest first."""
     one = len(plans) == 1
-    title = truncate(sanitise(read_facts(plans[0].state).title) or plans[0].plan_id, _TITLE_IN_SUBJECT)
+    title = sanitise(read_facts(plans[0].state).title) or plans[0].plan_id
     which = title if one else f"{len(plans)} of your plans"
     opening = "One of your plans has" if one else f"{count_words(len(plans)).capitalize()} of your plans have"
     return ConfirmationLetter(
         authority=authority,
         name=sanitise(name, 80),
-        subject=f"{which}: still true?",
+        headline=Headline(which, ": still true?"),
         opening=f"{opening} not changed for six months. Other councils plan with what you share.",
         plans=tuple(_line(plan) for plan in plans[:MAX_PLANS]),
         commands=tuple(f"jointly confirm {plan.plan_id}" for plan in plans[:MAX_PLANS]),

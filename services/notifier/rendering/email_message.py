@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matching.text.formatting import format_date
 from services.domain.supplier_view import SUPPLIER_NOT_NEED
 from services.notifier.rendering.councils import WIDE, text_table
+from services.notifier.rendering.headline import Headline
 from services.notifier.rendering.mail_view import EmailView
 from services.store.authorities import AddressError, valid_mailbox
 
@@ -90,7 +91,7 @@ def compose(
 
     `earlier`: the Message-IDs of earlier emails about the same opportunities, oldest first.
     """
-    message = add_headers(who, recipient, letter.subject, letter.authority, identity, at)
+    message = add_headers(who, recipient, letter.headline.subject, letter.authority, identity, at)
     message["List-Id"] = f"Suggestions <suggestions.{who.domain}>"
     message["Reply-To"] = Address(display_name=who.name, addr_spec=who.mailbox)
     if earlier:
@@ -105,7 +106,7 @@ class NoticeLetter(Protocol):
     """The content of an email that stands alone, in no thread."""
 
     @property
-    def subject(self) -> str: ...
+    def headline(self) -> Headline: ...
     @property
     def authority(self) -> str: ...
 
@@ -123,7 +124,7 @@ def compose_notice(
 
     `stop_link`: the page that stops these emails, if there are pages.
     """
-    message = add_headers(who, recipient, letter.subject, letter.authority, identity, at)
+    message = add_headers(who, recipient, letter.headline.subject, letter.authority, identity, at)
     context = {
         "letter": letter,
         "sender": who.name,

@@ -8,7 +8,8 @@ from typing import Final
 
 from services.domain.framework_prompt import Usable
 from services.domain.notification_schedule import MAX_ITEMS_IN_A_LINE, MAX_ITEMS_IN_FULL
-from services.notifier.rendering import need_block, search_section, subject_line
+from services.notifier.rendering import need_block, opportunity_headline, search_section
+from services.notifier.rendering.headline import Headline
 from services.notifier.rendering.need_block import Block
 from services.notifier.rendering.need_council import SuggestedGroup
 from services.notifier.rendering.opportunity_view import OpportunityView
@@ -32,7 +33,7 @@ class EmailView:
     authority: str
     name: str
     purpose: str
-    subject: str
+    headline: Headline
     preheader: str
     blocks: tuple[Block, ...]
     ended: tuple[tuple[str, tuple[OpportunityView, ...]], ...]
@@ -80,12 +81,12 @@ def email_view(
         for own in _by_plan(current[:MAX_ITEMS_IN_FULL])
     )
     partners = {entry.partner_code: entry.partner for entry in shared}
-    subject = subject_line.subject("asked" if asked else purpose, blocks, shared, len(_by_plan(shared)))
+    headline = opportunity_headline.headline("asked" if asked else purpose, blocks, shared, len(_by_plan(shared)))
     return EmailView(
         authority=authority,
         name=sanitise(name, 80),
         purpose=purpose,
-        subject=subject if items else search_section.subject(searches),
+        headline=headline if items else search_section.headline(searches),
         preheader=_preheader(blocks, ended, searches),
         blocks=blocks,
         ended=_headed(ended),

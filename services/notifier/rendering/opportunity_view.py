@@ -48,7 +48,7 @@ class OpportunityView:
 
 
 @dataclass(frozen=True, slots=True)
-class Disclosed:
+class DisclosedFacts:
     """The present facts of both plans of an opportunity; None for a plan that is not open (any more) or not known."""
 
     own: PlanFacts | None
@@ -64,7 +64,7 @@ def opportunity_view(
     change: str,
     partner: str,
     contact: str | None,
-    disclosed: Disclosed | None = None,
+    disclosed: DisclosedFacts | None = None,
 ) -> OpportunityView:
     """Builds the view of `authority`; the other side's name is `partner`.
 
@@ -72,7 +72,7 @@ def opportunity_view(
     plans' facts beyond the opportunity's summary; None if they are not known.
     """
     own, other = next(pair for pair in sides(state) if pair[0].authority == authority)
-    said = disclosed or Disclosed(_summary(own), _summary(other))
+    said = disclosed or DisclosedFacts(_summary(own), _summary(other))
     openly = own.sharing == other.sharing == "open" or said.introduced_to is not None
     shared = openly and None not in (said.own, said.other)
     ended = change == "withdrawn"
@@ -107,7 +107,7 @@ def opportunity_view(
     )
 
 
-def _why(state: OpportunityState, said: Disclosed, reader: str, partner: str, *, ended: bool) -> str:
+def _why(state: OpportunityState, said: DisclosedFacts, reader: str, partner: str, *, ended: bool) -> str:
     if said.introduced_to is not None and not ended:
         return "You have both said yes to an introduction."
     why = phrases.why(state.reasons, ended=ended)

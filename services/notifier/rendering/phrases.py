@@ -10,9 +10,6 @@ from matching.reference import region
 from matching.text.formatting import format_date, join_words
 from services.notifier.rendering.plain_text import sanitise
 
-SUBJECT_LENGTH: Final = 60
-"""The part of a subject that phones and email programs show."""
-
 
 def format_date_range(window: Window) -> str:
     """A window in words: "between 1 March 2027 and 30 June 2027"."""

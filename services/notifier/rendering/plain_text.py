@@ -17,6 +17,9 @@ LINK: Final = "[link removed]"
 EMAIL: Final = "[e-mail removed]"
 TELEPHONE: Final = "[telephone removed]"
 
+_LOOSE_END: Final = re.compile(
+    r"(?i)(?:[\s,;:&(/\u2013-]|(?<!\S)(?:a|an|and|at|by|for|from|in|of|on|or|the|to|with)(?!\S))+$"
+)
 _LINE_ENDS: Final = frozenset({"Cc", "Zl", "Zp", "Zs"})
 _UNSEEN: Final = frozenset({"Cf", "Cs", "Co", "Cn"})
 _JOINTS: Final = frozenset("./\\@:+-()[]~")
@@ -60,12 +63,16 @@ def visible(text: str) -> str:
 
 
 def truncate(text: str, limit: int) -> str:
-    """Cuts text to at most `limit` characters, between words if a quarter of that remains."""
+    """Cuts text to at most `limit` characters, between words if a quarter of that remains.
+
+    What is left never ends in "and", "of" or the like: "Payroll and…" reads as a slip.
+    """
     if len(text) <= limit:
         return text
     head = text[: limit - 1]
     space = head.rfind(" ")
-    return (head[:space] if space > limit * 0.25 else head).rstrip(" ,;:-") + "…"
+    kept = head[:space] if space > limit * 0.25 else head
+    return (_LOOSE_END.sub("", kept) or kept) + "…"
 
 
 @lru_cache(maxsize=10_000)

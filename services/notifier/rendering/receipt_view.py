@@ -4,9 +4,10 @@ from datetime import date
 from typing import Any, Final, Protocol
 
 from matching.text.formatting import format_date
-from services.notifier.rendering.coalition_view import SUBJECT_LENGTH, CoalitionLetter
+from services.notifier.rendering.coalition_view import CoalitionLetter
 from services.notifier.rendering.councils import reference
-from services.notifier.rendering.plain_text import sanitise, truncate
+from services.notifier.rendering.headline import Headline
+from services.notifier.rendering.plain_text import sanitise
 
 NOTED: Final = {
     "interested": "you are interested",
@@ -48,7 +49,7 @@ SCOPES: Final = {
 }
 
 
-class Act(Protocol):
+class ActView(Protocol):
     """One response that counted."""
 
     @property
@@ -70,7 +71,7 @@ class Act(Protocol):
 def receipt_letter(
     authority: str,
     name: str,
-    act: Act,
+    act: ActView,
     title: str,
     undo_by: date,
     *,
@@ -92,7 +93,7 @@ def receipt_letter(
     return CoalitionLetter(
         authority=authority,
         name=sanitise(name, 80),
-        subject=f"{truncate(need, SUBJECT_LENGTH - len(asked) - 2)}: {asked}",
+        headline=Headline(need, f": {asked}"),
         preheader=f"Noted on {format_date(act.received_on)}.",
         opening=_opening(act, noted, sanitise(party, 80)),
         own_plan=own if plan else "",
@@ -113,13 +114,13 @@ def receipt_letter(
     )
 
 
-def _until_notice(act: Act) -> str:
+def _until_notice(act: ActView) -> str:
     """The end of the time to take back an act in a coalition; a document can be taken back whenever."""
     bound = act.subject == "coalition" and act.kind not in ("route", "document")
     return ", or before the tender notice is out if that is earlier" if bound else ""
 
 
-def _opening(act: Act, noted: str, party: str) -> str:
+def _opening(act: ActView, noted: str, party: str) -> str:
     on = format_date(act.received_on)
     if act.kind == "delegated":
         scope, until = act.payload["scope"], date.fromisoformat(act.payload["until"])

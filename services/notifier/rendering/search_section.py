@@ -6,11 +6,11 @@ from typing import Final
 
 from services.domain.disclosure import PlanFacts
 from services.notifier.rendering.councils import months, short_name
-from services.notifier.rendering.plain_text import sanitise, truncate
+from services.notifier.rendering.headline import Headline
+from services.notifier.rendering.plain_text import sanitise
 
 MAX_PLANS: Final = 5
 """An email names at most this many plans of one search; the page shows more."""
-_NAME_IN_SUBJECT: Final = 34
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,11 @@ def search_section(name: str, found: Sequence[tuple[str, str, PlanFacts]]) -> Se
     return SearchSection(sanitise(name, 100), lines, max(0, len(ordered) - MAX_PLANS))
 
 
-def subject(sections: Sequence[SearchSection]) -> str:
-    """The subject of a weekly email that tells of nothing else."""
+def headline(sections: Sequence[SearchSection]) -> Headline:
+    """The headline of a weekly email that tells of nothing else."""
     count = sum(one.count for one in sections)
-    what = truncate(sections[0].name, _NAME_IN_SUBJECT) if len(sections) == 1 else "Your saved searches"
-    return f"{what}: {count} new {'plan' if count == 1 else 'plans'}"
+    what = sections[0].name if len(sections) == 1 else "Your saved searches"
+    return Headline(what, f": {count} new {'plan' if count == 1 else 'plans'}")
 
 
 def _line(council: str, facts: PlanFacts) -> str:

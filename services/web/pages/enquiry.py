@@ -12,7 +12,7 @@ from events.contracts import ContractPublished
 from events.responses import EnquiryAnswer
 from matching.text.formatting import sanitise_line
 from services.application import enquiries
-from services.application.acts import Outcome, submit
+from services.application.acts import ActOutcome, submit
 from services.application.enquiries import EnquiryRecord
 from services.application.responses import ResponseError
 from services.domain.links import LinkPurpose
@@ -111,7 +111,7 @@ def _page(
     contracts: list[ContractPublished],
     form: Form,
     status: int = 200,
-    outcome: Outcome | None = None,
+    outcome: ActOutcome | None = None,
 ) -> Response:
     return render(
         request,

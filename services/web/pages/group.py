@@ -14,7 +14,7 @@ from services.application.acts import wait_for_outcome
 from services.application.group_view import GroupView
 from services.web import answer_texts as texts
 from services.web.access import Reader, Session, group_of, reader_by_link
-from services.web.answer_forms import Answered, read_answered
+from services.web.answer_forms import EnteredAnswer, read_answered
 from services.web.forms import Form, read_form
 from services.web.group_heading import group_heading
 from services.web.pages.route import lines_for_group
@@ -157,6 +157,6 @@ def _question(request: Request, reader: Reader, group: GroupView, form: Form, st
     answer = form.sent.get("answer")
     if answer not in texts.ANSWERS or answer == "interested":
         return RedirectResponse(reader.base, 303)
-    answered = Answered(str(answer))
+    answered = EnteredAnswer(str(answer))
     values: dict[str, Any] = {"reader": reader, "group": group, "texts": texts, "form": form, "answered": answered}
     return render(request, "group_question.html", status=status, page_errors=bool(form.errors), **values)

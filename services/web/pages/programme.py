@@ -28,7 +28,7 @@ router = APIRouter()
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReportRequest:
     """The requested report: its day, its authority (None: all) and its rate."""
 
     form: Form
@@ -82,7 +82,7 @@ async def signatories_csv(request: Request, office: ProgrammeOffice) -> Response
     return csv_answer(BYTE_ORDER_MARK + use.signatories_csv(found), "signatories")
 
 
-def _read(request: Request, account: Account) -> Asked:
+def _read(request: Request, account: Account) -> ReportRequest:
     """Read the request. A council always gets the numbers about itself."""
     form = Form(request.query_params)
     day = form.optional_day("as_of", "the day of the report") or today_of(request)
@@ -91,10 +91,10 @@ def _read(request: Request, account: Account) -> Asked:
         rate = use.read_rate(form.text("rate", 20))
     except ValueError as error:
         form.errors["rate"], rate = str(error), None
-    return Asked(form, day, account.authority if account.party is None else chosen, rate)
+    return ReportRequest(form, day, account.authority if account.party is None else chosen, rate)
 
 
-async def _measures(request: Request, asked: Asked) -> list[Measure]:
+async def _measures(request: Request, asked: ReportRequest) -> list[Measure]:
     async with snapshot(request) as session:
         return await use.measures(session, asked.day, authority=asked.authority, rate=asked.rate)
 

@@ -11,9 +11,9 @@ from starlette.responses import RedirectResponse, Response
 
 from services.application import who_else
 from services.application.list_csv import FOUND_COLUMNS, table_to_csv
-from services.application.who_else import Found
+from services.application.who_else import FoundPlan
 from services.store import plan_search, saved_searches
-from services.store.plan_search import DAYS, Query
+from services.store.plan_search import DAYS, SearchQuery
 from services.web.access import Session
 from services.web.answer_texts import STAGES
 from services.web.api.lists import csv_answer
@@ -80,10 +80,10 @@ async def set_news(request: Request, session: Session, council: Council, search_
     return RedirectResponse("/search", 303)
 
 
-def _read(form: Form) -> Query:
+def _read(form: Form) -> SearchQuery:
     """Read the search; invalid fields are in `form.errors`."""
     regions = {**_ANY, **who_else.search_regions()}
-    return Query(
+    return SearchQuery(
         need=form.text("need", 100),
         supplier=form.text("supplier", 100),
         region=form.choice("region", regions, "Choose a region") if form.sent.get("region") else "",
@@ -95,7 +95,7 @@ def _read(form: Form) -> Query:
     )
 
 
-def _fields(query: Query) -> dict[str, str]:
+def _fields(query: SearchQuery) -> dict[str, str]:
     """The form's fields of a search, without those that are empty."""
     found = {name: getattr(query, name) for name in ("need", "supplier", "region", "stage")}
     for name in DAYS:
@@ -106,14 +106,14 @@ def _fields(query: Query) -> dict[str, str]:
 
 
 async def _page(
-    request: Request, session: Session, authority: str, form: Form, query: Query, status: int = 200
+    request: Request, session: Session, authority: str, form: Form, query: SearchQuery, status: int = 200
 ) -> Response:
     asked = isinstance(form.sent, FormData) or bool(request.query_params)
-    found: list[Found] | None = None
+    found: list[FoundPlan] | None = None
     if asked and not form.errors.keys() - {"name"}:
         found = await who_else.search(session, authority, query, today_of(request))
     saved = [
-        (one.search_id, one.name, one.news, urlencode(_fields(Query.from_json(one.query))))
+        (one.search_id, one.name, one.news, urlencode(_fields(SearchQuery.from_json(one.query))))
         for one in await saved_searches.of_authority(session, authority)
     ]
     values: dict[str, Any] = {

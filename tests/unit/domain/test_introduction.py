@@ -4,16 +4,16 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.domain.introduction import Consent, IntroductionAnswer, ask_on, is_agreed, is_asking, later_day
+from services.domain.introduction import IntroductionAnswer, IntroductionSide, ask_on, is_agreed, is_asking, later_day
 
 TODAY = date(2026, 12, 1)
 YES, NO, LATER = IntroductionAnswer
 HALF_A_YEAR = 182
 
 
-def side(answer: IntroductionAnswer | None = None, days_ago: int = 0, **fields: date | None) -> Consent:
+def side(answer: IntroductionAnswer | None = None, days_ago: int = 0, **fields: date | None) -> IntroductionSide:
     on = TODAY - timedelta(days=days_ago) if answer else None
-    return Consent("E08000035", "E08000035:HR-1", answer, on, **fields)
+    return IntroductionSide("E08000035", "E08000035:HR-1", answer, on, **fields)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def side(answer: IntroductionAnswer | None = None, days_ago: int = 0, **fields: 
         (side(), side(), False),
     ],
 )
-def test_both_must_say_yes_within_six_months(one: Consent, other: Consent, agreed: bool) -> None:
+def test_both_must_say_yes_within_six_months(one: IntroductionSide, other: IntroductionSide, agreed: bool) -> None:
     assert is_agreed(one, other) is agreed
     assert is_agreed(other, one) is agreed
 
@@ -61,7 +61,7 @@ LONG_AGO = TODAY - timedelta(days=HALF_A_YEAR + 1)
     ],
 )
 def test_the_other_is_asked_once_in_six_months_and_never_against_its_no(
-    one: Consent, other: Consent, day: date | None
+    one: IntroductionSide, other: IntroductionSide, day: date | None
 ) -> None:
     assert ask_on(one, other, TODAY) == day
 
@@ -79,7 +79,7 @@ def test_the_other_is_asked_once_in_six_months_and_never_against_its_no(
         (side(), side(), False),
     ],
 )
-def test_a_request_holds_while_it_is_not_answered(one: Consent, other: Consent, asking: bool) -> None:
+def test_a_request_holds_while_it_is_not_answered(one: IntroductionSide, other: IntroductionSide, asking: bool) -> None:
     assert is_asking(one, other, TODAY) is asking
 
 

@@ -12,7 +12,7 @@ from services.domain.programme import compliance, contracts, funnel, shares
 from services.domain.programme.funnel import Stage
 from services.domain.programme.records import (
     CharterStatus,
-    LoggedRevision,
+    ProgrammeRevision,
     RecordedAnswer,
     RecordedDecision,
     RecordedEnquiry,
@@ -29,9 +29,9 @@ DAY = date(2026, 12, 1)
 LEEDS, YORK = "E08000035", "E06000014"
 
 
-def _state(plan: str, on: date, **changes: object) -> LoggedRevision:
+def _state(plan: str, on: date, **changes: object) -> ProgrammeRevision:
     values: dict[str, object] = {"own": True, "shared": True, "earliest": date(2027, 6, 1), "value": 100.0}
-    return LoggedRevision(plan, plan.split(":")[0], on, RevisionKind.STATE, **(values | changes))  # type: ignore[arg-type]
+    return ProgrammeRevision(plan, plan.split(":")[0], on, RevisionKind.STATE, **(values | changes))  # type: ignore[arg-type]
 
 
 def _said(number: int, plan: str, kind: str, on: date = DAY, **changes: object) -> RecordedAnswer:
@@ -99,13 +99,13 @@ def test_a_plan_is_stale_after_six_months_and_not_once_it_has_ended() -> None:
         _state("E1:NOTICE", limit - timedelta(days=9), own=False),
         _state("E1:PRIVATE", limit - timedelta(days=9), shared=False),
         _state("E1:OVER", limit - timedelta(days=9)),
-        LoggedRevision("E1:OVER", "E1", limit, RevisionKind.AWARDED, own=True),
+        ProgrammeRevision("E1:OVER", "E1", limit, RevisionKind.AWARDED, own=True),
     ]
     assert [one.plan_id for one in stale(build_histories(log, DAY).values(), DAY)] == ["E1:OLD"]
 
 
 def test_a_tender_counts_as_foreseen_ninety_days_before() -> None:
-    def tender(plan: str, days: int, procurement: str) -> list[LoggedRevision]:
+    def tender(plan: str, days: int, procurement: str) -> list[ProgrammeRevision]:
         about = {"procurement": procurement, "ict": True}
         notice = _state(f"{plan}-N", DAY, own=False, tendering=True, **about)
         return [_state(plan, DAY - timedelta(days=days), procurement=procurement), notice]
@@ -147,7 +147,7 @@ def test_stages_need_two_members_and_whoever_leaves_is_out() -> None:
         _said(6, "E6:F", "accept", subject_id=minted),
         _said(7, "E6:F", "leave", subject_id=minted),
     ]
-    award = LoggedRevision("E2:B", "E2", later + timedelta(days=9), RevisionKind.AWARDED, own=True)
+    award = ProgrammeRevision("E2:B", "E2", later + timedelta(days=9), RevisionKind.AWARDED, own=True)
     log = [_state("E1:A", DAY, tendering=True), _state("E2:B", DAY), award]
     days = funnel.reach(build_histories(log, date.max), [], answers)
     assert days[Stage.COALITION] == {"E1:A": later, "E2:B": later}
@@ -170,7 +170,7 @@ def test_a_plan_that_is_withdrawn_or_hidden_is_in_no_coalition() -> None:
         *(_said(2 + number, plan, "accept") for number, plan in enumerate(("E2:B", "E3:C", "E4:D"))),
     ]
     log = [_state(plan, DAY) for plan in ("E1:A", "E2:B", "E3:C", "E4:D")]
-    gone = LoggedRevision("E3:C", "E3", later, RevisionKind.WITHDRAWN, own=True)
+    gone = ProgrammeRevision("E3:C", "E3", later, RevisionKind.WITHDRAWN, own=True)
     hidden = _state("E4:D", later, shared=False)
     assert len(funnel.reach(build_histories(log, DAY), [], answers)[Stage.COALITION]) == 4
     after = build_histories([*log, gone, hidden], later)
@@ -183,7 +183,7 @@ def test_a_plan_that_goes_to_market_before_the_lead_has_left() -> None:
     answers = [_said(1, "E1:A", "invited"), _said(2, "E2:B", "accept"), _said(3, "E3:C", "accept")]
     log = [_state(plan, DAY) for plan in ("E1:A", "E2:B", "E3:C")]
     alone = _state("E2:B", later, tendering=True)
-    award = LoggedRevision("E3:C", "E3", later, RevisionKind.AWARDED, own=True)
+    award = ProgrammeRevision("E3:C", "E3", later, RevisionKind.AWARDED, own=True)
     lead = _state("E1:A", DAY, tendering=True)
     for events, left in (([], 3), ([alone], 2), ([alone, award], 0), ([lead, alone, award], 3)):
         days = funnel.reach(build_histories([*log, *events], later), [], answers)
@@ -313,7 +313,7 @@ def test_an_extension_stands_as_it_did_on_the_day() -> None:
         answered_on=date(2026, 11, 16),
     )
     decisions = [RecordedDecision("q", "extend", decided)]
-    award = LoggedRevision("E1:A", "E1", date(2026, 11, 10), RevisionKind.AWARDED, own=True)
+    award = ProgrammeRevision("E1:A", "E1", date(2026, 11, 10), RevisionKind.AWARDED, own=True)
     plans = build_histories([_state("E1:A", asked), award], date.max)
 
     def on(day: date) -> tuple[int, dict[BenchmarkStatus, int], int, int]:

@@ -10,8 +10,8 @@ from matching.reference import authority
 from matching.successions import Succession, SuccessionKind, decided
 from services.domain.reorganisation import (
     AffectedPlan,
-    Consent,
     Destination,
+    SuccessorConsent,
     consent_for,
     name_on,
     preview,
@@ -79,19 +79,19 @@ def test_it_depends_on_no_order() -> None:
 @pytest.mark.parametrize(
     ("changes", "consent"),
     [
-        ({}, Consent.NEEDED),
-        ({"contract_end": DAY}, Consent.NEEDED),
-        ({"contract_end": date(2027, 3, 31)}, Consent.NOT_NEEDED),
-        ({"opens": DAY}, Consent.NOT_NEEDED),
-        ({"value": 100_000.0}, Consent.NOT_NEEDED),
-        ({"capital": True}, Consent.NOT_NEEDED),
-        ({"capital": True, "value": 1_000_000.01}, Consent.NEEDED),
-        ({"value": None}, Consent.UNKNOWN),
-        ({"contract_end": None}, Consent.UNKNOWN),
-        ({"contract_end": None, "value": 90_000.0}, Consent.NOT_NEEDED),
+        ({}, SuccessorConsent.NEEDED),
+        ({"contract_end": DAY}, SuccessorConsent.NEEDED),
+        ({"contract_end": date(2027, 3, 31)}, SuccessorConsent.NOT_NEEDED),
+        ({"opens": DAY}, SuccessorConsent.NOT_NEEDED),
+        ({"value": 100_000.0}, SuccessorConsent.NOT_NEEDED),
+        ({"capital": True}, SuccessorConsent.NOT_NEEDED),
+        ({"capital": True, "value": 1_000_000.01}, SuccessorConsent.NEEDED),
+        ({"value": None}, SuccessorConsent.UNKNOWN),
+        ({"contract_end": None}, SuccessorConsent.UNKNOWN),
+        ({"contract_end": None, "value": 90_000.0}, SuccessorConsent.NOT_NEEDED),
     ],
 )
-def test_what_needs_the_successor_s_consent(changes: dict[str, Any], consent: Consent) -> None:
+def test_what_needs_the_successor_s_consent(changes: dict[str, Any], consent: SuccessorConsent) -> None:
     assert consent_for(_plan("A:1", **changes), DAY) is consent
 
 

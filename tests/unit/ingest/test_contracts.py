@@ -16,7 +16,7 @@ from services.ingest.contracts import (
     read_notice_contracts,
     read_register_contracts,
 )
-from services.ingest.entries import Options, Rejected, Skipped
+from services.ingest.entries import Options, RejectedEntry, SkippedEntry
 from services.ingest.register.column_mapping import BUILT_IN
 from tests.support.contracts import contract
 from tests.unit.ingest.notices import NOTICE, notice
@@ -77,20 +77,20 @@ def test_what_is_no_contract_is_rejected_with_its_place(
     tmp_path: Path, line: dict[str, Any] | str, field: str, reason: str
 ) -> None:
     (entry,) = read(tmp_path, line)
-    assert isinstance(entry, Rejected)
+    assert isinstance(entry, RejectedEntry)
     assert (entry.where, entry.field) == ("line 1", field)
     assert reason in entry.reason
 
 
 def test_the_contract_of_another_authority_is_rejected(tmp_path: Path) -> None:
     (entry,) = read(tmp_path, fields(), authority="E08000032")
-    assert isinstance(entry, Rejected)
+    assert isinstance(entry, RejectedEntry)
     assert "publish it as its owner" in entry.reason
 
 
 def test_a_file_that_can_not_be_read_says_so(tmp_path: Path) -> None:
     (entry,) = read_contracts(tmp_path / "nothing.jsonl")
-    assert isinstance(entry, Rejected)
+    assert isinstance(entry, RejectedEntry)
     assert "can't be read" in entry.reason
 
 
@@ -117,7 +117,7 @@ def test_a_register_gives_contracts_and_says_what_it_can_not(tmp_path: Path) -> 
     )
     assert payload.revision == 1_800_000_000_000
     assert payload.sharing.public == date(2027, 1, 15)
-    assert (type(second), type(third)) == (Skipped, Rejected)
+    assert (type(second), type(third)) == (SkippedEntry, RejectedEntry)
 
 
 def test_notices_of_an_award_give_the_contract_and_others_are_skipped(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_notices_of_an_award_give_the_contract_and_others_are_skipped(tmp_path: 
     file = tmp_path / "notices.json"
     file.write_text(json.dumps({"releases": [NOTICE, awarded, nameless]}), "utf-8")
     planned, entry, without = read_notice_contracts(file, Options())
-    assert (type(planned), type(without)) == (Skipped, Skipped)
+    assert (type(planned), type(without)) == (SkippedEntry, SkippedEntry)
     assert isinstance(entry, ContractEntry)
     payload = entry.payload
     assert isinstance(payload, ContractPublished)

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from services.ingest.entries import Accepted, Options, Rejected, Skipped
+from services.ingest.entries import AcceptedEntry, Options, RejectedEntry, SkippedEntry
 from services.ingest.register.column_mapping import BUILT_IN
 from services.ingest.register.reader import read_register
 
@@ -112,15 +112,15 @@ def test_each_kind_of_dirt_costs_what_it_must_and_no_more(tmp_path: Path) -> Non
     for entry in entries:
         kind = kinds[int(entry.where.removeprefix("row ")) - 2]
         match entry:
-            case Accepted():
+            case AcceptedEntry():
                 note = PUBLISHED[kind][1]
                 assert note is None or note in entry.notes, kind
-            case Rejected():
+            case RejectedEntry():
                 _, field, reason = REFUSED[kind]
                 assert (entry.field, reason in entry.reason) == (field, True), (kind, entry)
-            case Skipped():
+            case SkippedEntry():
                 assert entry.reason == SKIPPED[kind][1], kind
             case _:
                 pytest.fail(f"{kind}: {entry}")
-    accepted = sum(isinstance(entry, Accepted) for entry in entries)
+    accepted = sum(isinstance(entry, AcceptedEntry) for entry in entries)
     assert accepted == sum(wanted[kind] for kind in PUBLISHED)

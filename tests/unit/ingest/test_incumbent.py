@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.ingest.entries import Accepted, Entry, Skipped
+from services.ingest.entries import AcceptedEntry, Entry, SkippedEntry
 from services.ingest.register.incumbent import product_name, suppliers
 from tests.unit.ingest import accepted, rejected
 from tests.unit.ingest.test_register_kinds import reads_of
@@ -68,7 +68,7 @@ def test_contacts_of_a_supplier_are_left_out() -> None:
 
 
 def joined(reads: list[Entry]) -> list[str]:
-    return [read.where for read in reads if isinstance(read, Skipped)]
+    return [read.where for read in reads if isinstance(read, SkippedEntry)]
 
 
 def test_a_contract_listed_once_for_each_supplier_is_one_plan(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_contract_listed_once_for_each_supplier_is_one_plan(tmp_path: Path) ->
 def test_values_of_a_contract_listed_once_for_each_lot_are_added(tmp_path: Path) -> None:
     row = "C-9,Agency staff,Acme Ltd,01/04/2024,31/03/2028,,{},"
     (read, _) = reads_of(tmp_path, "\n".join([HEADINGS, *map(row.format, ("£100k", "£50k")), ""]))
-    assert isinstance(read, Accepted)
+    assert isinstance(read, AcceptedEntry)
     assert accepted([read])[0].value.amount == 150_000
     assert "values of rows of one contract were added" in read.notes
 

@@ -9,7 +9,7 @@ import pytest
 
 from events.plans import PlanAwarded, PlanPublished, PlanUpdated, PlanWithdrawn
 from services.ingest import formats
-from services.ingest.entries import Entry, Options, Unchanged
+from services.ingest.entries import Entry, Options, UnchangedEntry
 from services.ingest.event_publisher import plan_event
 from services.ingest.jsonl import MAX_LINE_BYTES, read_jsonl
 from tests.unit.ingest import SHARED, accepted, rejected
@@ -104,7 +104,7 @@ def test_a_whole_cloudevent_is_read_too(tmp_path: Path) -> None:
 def test_the_same_revision_twice_is_left_out_when_equal_and_refused_when_not(tmp_path: Path) -> None:
     reads = _reads(tmp_path, b"\n".join([_changed(), _changed(), _changed(title="other"), _changed(revision=2)]))
 
-    assert isinstance(reads[1], Unchanged)
+    assert isinstance(reads[1], UnchangedEntry)
     (refusal,) = rejected(reads)
     assert (refusal.where, refusal.field) == ("line 3", "revision")
     assert "line 1" in refusal.reason

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from events.plans import PlanAwarded, PlanPublished, PlanUpdated, PlanWithdrawn
-from services.ingest.entries import Accepted, Options
+from services.ingest.entries import AcceptedEntry, Options
 from tests.unit.ingest import accepted, rejected
 from tests.unit.ingest.notices import NOTICE, notice, plan_of, planned, reads_of
 
@@ -101,7 +101,7 @@ def test_windows_and_the_rules_they_come_from(
     tmp_path: Path, release: dict[str, Any], window: tuple[str, str], rule: str
 ) -> None:
     (read,) = reads_of(tmp_path, release)
-    assert isinstance(read, Accepted), read
+    assert isinstance(read, AcceptedEntry), read
     found = accepted([read])[0].tender_window
     assert (str(found.earliest), str(found.latest)) == window
     assert rule in " ".join(read.notes)

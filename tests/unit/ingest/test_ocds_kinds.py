@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from events.plans import PlanAwarded, PlanUpdated, PlanWithdrawn
-from services.ingest.entries import Accepted, Entry, Options, Skipped
+from services.ingest.entries import AcceptedEntry, Entry, Options, SkippedEntry
 from tests.unit.ingest import SHARED, accepted, rejected
 from tests.unit.ingest.notices import NOTICE, notice, plan_of, planned, reads_of
 
@@ -32,7 +32,7 @@ def of_trial(tmp_path: Path, name: str) -> list[Any]:
 
 
 def skipped(reads: list[Entry]) -> list[str]:
-    return [read.reason for read in reads if isinstance(read, Skipped)]
+    return [read.reason for read in reads if isinstance(read, SkippedEntry)]
 
 
 def later(tender: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def test_a_buyer_that_stands_twice_has_one_plan(tmp_path: Path) -> None:
 def test_a_buyer_that_is_not_known_does_not_cost_the_others_their_plans(tmp_path: Path) -> None:
     stranger = {"id": "p4", "name": "Anytown Trust", "roles": ["buyer"]}
     (read,) = reads_of(tmp_path, notice(parties=[DERBY, stranger]))
-    assert isinstance(read, Accepted)
+    assert isinstance(read, AcceptedEntry)
     assert any("not known" in note for note in read.notes)
 
 
@@ -340,7 +340,7 @@ def test_a_plan_lives_until_its_last_lot_is_decided(
 
 def test_trial_37_a_value_with_vat_is_taken_with_a_note(tmp_path: Path) -> None:
     (read,) = reads_of(tmp_path, trial("37"))
-    assert isinstance(read, Accepted)
+    assert isinstance(read, AcceptedEntry)
     assert accepted([read])[0].value.amount == 600_000
     assert "a value that includes VAT was taken as it is" in read.notes
 

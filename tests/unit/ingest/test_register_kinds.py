@@ -11,7 +11,7 @@ from openpyxl import Workbook
 
 from services.ingest import formats
 from services.ingest.dates import register_days
-from services.ingest.entries import Accepted, Entry, Options, Rejected, Skipped
+from services.ingest.entries import AcceptedEntry, Entry, Options, RejectedEntry, SkippedEntry
 from services.ingest.register import cells
 from services.ingest.register.column_mapping import BUILT_IN
 from tests.unit.ingest import accepted, rejected
@@ -30,7 +30,7 @@ def reads_of(
 
 
 def notes_of(reads: list[Entry]) -> list[str]:
-    return [note for read in reads if isinstance(read, Accepted) for note in read.notes if "window" not in note]
+    return [note for read in reads if isinstance(read, AcceptedEntry) for note in read.notes if "window" not in note]
 
 
 @pytest.mark.parametrize(
@@ -135,14 +135,14 @@ def test_a_contract_in_its_extension_ends_when_that_does(tmp_path: Path) -> None
 
 def test_expired_contracts_are_counted_and_not_published(tmp_path: Path) -> None:
     reads = reads_of(tmp_path, "Ref,Title,End Date\nOLD-1,Homes,31/03/2018\nOLD-2,Catering,30/09/2026\n")
-    assert [type(read) for read in reads] == [Skipped, Accepted]
+    assert [type(read) for read in reads] == [SkippedEntry, AcceptedEntry]
     assert any("has passed" in note for note in reads[1].notes)  # type: ignore[union-attr]
 
 
 def test_totals_sections_and_repeated_headings_are_skipped(tmp_path: Path) -> None:
     rows = ["ENVIRONMENT,,,,,", "C-1,Cleaning,,31/03/2028,,", HEADINGS, ",TOTAL,,,,2000000", "Total,,,,,90"]
     reads = reads_of(tmp_path, "\n".join([HEADINGS, *rows]))
-    assert [type(read) for read in reads] == [Skipped, Accepted, Skipped, Skipped, Skipped]
+    assert [type(read) for read in reads] == [SkippedEntry, AcceptedEntry, SkippedEntry, SkippedEntry, SkippedEntry]
 
 
 @pytest.mark.parametrize("reference", ["TBC", "N/A", "-", "None"])
@@ -173,7 +173,7 @@ def test_headings_with_qualifiers(tmp_path: Path, headings: str) -> None:
 
 def test_a_refused_file_names_its_headings_and_the_line_that_mends_it(tmp_path: Path) -> None:
     (refusal,) = reads_of(tmp_path, "Our Reference Nr,Contract Title,Supplier,End Date\nX,Homes,Alpha,31/03/2028\n")
-    assert isinstance(refusal, Rejected)
+    assert isinstance(refusal, RejectedEntry)
     assert "found: 'Our Reference Nr', 'Contract Title', 'Supplier', 'End Date'" in refusal.reason
     assert 'reference = "Our Reference Nr"' in refusal.reason
 

@@ -9,14 +9,14 @@ import pytest
 from events.fields import MAX_REVISION
 from events.plans import PlanAwarded, PlanPublished, PlanUpdated
 from services.ingest import publication_state
-from services.ingest.entries import Accepted, Entry, Options, Rejected, Unchanged, check_limits
+from services.ingest.entries import AcceptedEntry, Entry, Options, RejectedEntry, UnchangedEntry, check_limits
 from services.ingest.register.column_mapping import BUILT_IN
 from services.ingest.register.reader import read_register
 
 NOW = 1_800_000_000_000
 
 
-def _read(title: str = "Payroll", revision: int = 1, *, numbered: bool = False) -> Accepted:
+def _read(title: str = "Payroll", revision: int = 1, *, numbered: bool = False) -> AcceptedEntry:
     plan = PlanPublished.model_validate(
         {
             "plan_id": "E09000015:C-1",
@@ -27,30 +27,30 @@ def _read(title: str = "Payroll", revision: int = 1, *, numbered: bool = False) 
             "tender_window": {"earliest": "2028-01-01", "latest": "2028-06-30"},
         }
     )
-    return Accepted("register.csv", "row 2", plan, numbered=numbered)
+    return AcceptedEntry("register.csv", "row 2", plan, numbered=numbered)
 
 
 def _revised(known: publication_state.State, read: Entry, now: int = NOW) -> Entry:
     """What comes of a read, published at once."""
     found = publication_state.assign_revision(read, known, now)
-    if isinstance(found, Accepted):
+    if isinstance(found, AcceptedEntry):
         known.note(found.payload)
     return found
 
 
 def test_the_first_time_the_revision_is_the_present_time() -> None:
     found = _revised(publication_state.State(), _read())
-    assert isinstance(found, Accepted)
+    assert isinstance(found, AcceptedEntry)
     assert (type(found.payload), found.payload.revision) == (PlanPublished, NOW)
 
 
 def test_an_unchanged_row_is_left_alone_and_a_changed_one_rises() -> None:
     known = publication_state.State()
     _revised(known, _read())
-    assert isinstance(_revised(known, _read(), NOW + 5), Unchanged)
+    assert isinstance(_revised(known, _read(), NOW + 5), UnchangedEntry)
 
     changed = _revised(known, _read("Payroll and HR"), NOW + 9)
-    assert isinstance(changed, Accepted)
+    assert isinstance(changed, AcceptedEntry)
     assert (type(changed.payload), changed.payload.revision) == (PlanUpdated, NOW + 9)
 
 
@@ -58,14 +58,14 @@ def test_a_clock_that_went_back_still_raises_the_revision() -> None:
     known = publication_state.State()
     _revised(known, _read())
     changed = _revised(known, _read("Payroll and HR"), NOW - 1000)
-    assert isinstance(changed, Accepted)
+    assert isinstance(changed, AcceptedEntry)
     assert changed.payload.revision == NOW + 1
 
 
 def test_a_change_and_back_again_is_two_changes() -> None:
     known = publication_state.State()
     for number, title in enumerate(("A", "B", "A")):
-        assert isinstance(_revised(known, _read(title), NOW + number), Accepted)
+        assert isinstance(_revised(known, _read(title), NOW + number), AcceptedEntry)
 
 
 def test_a_vanished_plan_is_withdrawn_once_and_may_come_back() -> None:
@@ -78,7 +78,7 @@ def test_a_vanished_plan_is_withdrawn_once_and_may_come_back() -> None:
     assert publication_state.count_published(known) == 0
 
     back = _revised(known, _read(), NOW)
-    assert isinstance(back, Accepted)
+    assert isinstance(back, AcceptedEntry)
     assert back.payload.revision == NOW + 2
 
 
@@ -88,9 +88,9 @@ def test_a_withdrawn_plan_comes_back_only_with_a_higher_revision_of_its_own() ->
     known.note(publication_state.missing_plans(known, set())[0])
 
     refused = _revised(known, _read(revision=2, numbered=True))
-    assert isinstance(refused, Rejected)
+    assert isinstance(refused, RejectedEntry)
     assert "revision 2" in refused.reason
-    assert isinstance(_revised(known, _read(revision=3, numbered=True)), Accepted)
+    assert isinstance(_revised(known, _read(revision=3, numbered=True)), AcceptedEntry)
 
 
 def test_an_awarded_plan_does_not_vanish() -> None:
@@ -102,15 +102,15 @@ def test_an_awarded_plan_does_not_vanish() -> None:
 def test_a_numbered_row_keeps_its_revision() -> None:
     known = publication_state.State()
     found = _revised(known, _read(revision=7, numbered=True))
-    assert isinstance(found, Accepted)
+    assert isinstance(found, AcceptedEntry)
     assert found.payload.revision == 7
-    assert isinstance(_revised(known, _read(revision=7, numbered=True)), Unchanged)
+    assert isinstance(_revised(known, _read(revision=7, numbered=True)), UnchangedEntry)
 
 
 def test_a_higher_revision_of_its_own_is_published_even_with_the_same_content() -> None:
     known = publication_state.State()
     _revised(known, _read(revision=7, numbered=True))
-    assert isinstance(_revised(known, _read(revision=8, numbered=True)), Accepted)
+    assert isinstance(_revised(known, _read(revision=8, numbered=True)), AcceptedEntry)
 
 
 def test_it_is_kept_as_it_was(tmp_path: Path) -> None:
@@ -145,8 +145,8 @@ def test_a_register_row_without_revisions_is_not_numbered(tmp_path: Path) -> Non
     (numbered,) = read_register(file, Options(authority="E09000015"), BUILT_IN)
     file.write_text("Reference,Title,End date\nC-1,Payroll,31/03/2029\n")
     (plain,) = read_register(file, Options(authority="E09000015"), BUILT_IN)
-    assert isinstance(numbered, Accepted)
-    assert isinstance(plain, Accepted)
+    assert isinstance(numbered, AcceptedEntry)
+    assert isinstance(plain, AcceptedEntry)
     assert (numbered.numbered, numbered.payload.revision, plain.numbered) == (True, 4, False)
 
 
@@ -155,7 +155,7 @@ def test_a_revision_not_above_the_one_that_was_published_is_refused(revision: in
     known = publication_state.State()
     _revised(known, _read(revision=7, numbered=True))
     refused = _revised(known, _read("Payroll and HR", revision, numbered=True))
-    assert isinstance(refused, Rejected)
+    assert isinstance(refused, RejectedEntry)
     assert refused.field == "revision"
     assert "higher revision" in refused.reason
 
@@ -166,10 +166,10 @@ def test_the_highest_revision_there_is_ends_in_a_refusal_and_no_error() -> None:
     )
     (gone,) = publication_state.missing_plans(known, set())
     changed = publication_state.assign_revision(_read(), known, NOW)
-    assert isinstance(changed, Accepted)
-    for read in (Accepted("register.csv", "row 2", gone), changed):
+    assert isinstance(changed, AcceptedEntry)
+    for read in (AcceptedEntry("register.csv", "row 2", gone), changed):
         refused = check_limits(read, datetime.now(UTC))
-        assert isinstance(refused, Rejected)
+        assert isinstance(refused, RejectedEntry)
         assert refused.field == "revision"
 
 

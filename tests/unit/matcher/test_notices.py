@@ -8,7 +8,7 @@ from events.dead_letters import DeadLetterReason
 from events.plans import PlanPublished, PlanWithdrawn
 from events.topics import NOTICES, PLANS
 from services.matcher.plan_decoding import PlanRecordAccepted, read
-from services.messaging.signature_policy import RecordRejected
+from services.messaging.signature_policy import RejectedRecord
 from tests.pipeline import record_of
 
 PLAN = PlanPublished.model_validate(
@@ -31,7 +31,7 @@ def test_plans_of_notices_are_taken_from_their_topic(origin: str) -> None:
 
 def test_nobody_speaks_as_the_authority_on_the_topic_of_notices() -> None:
     item = read(record_of(PLAN, topic=NOTICES.name), datetime.now(UTC))
-    assert isinstance(item, RecordRejected)
+    assert isinstance(item, RejectedRecord)
     assert item.reason is DeadLetterReason.TOPIC_MISMATCH
     assert isinstance(read(record_of(PLAN, topic=PLANS.name), datetime.now(UTC)), PlanRecordAccepted)
 

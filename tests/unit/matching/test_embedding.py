@@ -126,9 +126,9 @@ def test_a_layer_whose_answer_would_differ_stays_as_it_is(monkeypatch: pytest.Mo
 @pytest.mark.model
 def test_the_default_model_takes_texts_one_behind_the_other() -> None:
     """A library that hands the mask on in another way would cost a quarter of a small batch, and say nothing."""
-    from matching.encoders.sequence_packing import join
+    from matching.encoders.sequence_packing import pack
 
-    assert join(_bare()) is not None
+    assert pack(_bare()) is not None
 
 
 @pytest.mark.model
@@ -139,7 +139,7 @@ def test_a_model_that_pools_in_another_way_is_left_to_its_library() -> None:
 
     model = _bare()
     model[1] = Pooling(384, pooling_mode="cls")
-    assert sequence_packing.join(model) is None
+    assert sequence_packing.pack(model) is None
 
 
 @pytest.mark.model

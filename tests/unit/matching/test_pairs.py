@@ -9,7 +9,7 @@ import pytest
 
 from matching.assessment import Band
 from services.cli import score
-from services.cli.pairs import Outcome, Pair, calibration, pair_numbers
+from services.cli.pairs import Pair, PairOutcome, calibration, pair_numbers
 from tests.unit.matching.test_offline_commands import LATE, OFFLINE, QUERY, RIGHT, WRONG, files, rows, run
 
 __all__ = ["files"]
@@ -85,7 +85,7 @@ def test_two_policies_are_measured_on_the_same_pairs(judged: Path) -> None:
     assert "calibration: brier" in for_people
 
 
-def by_definition(outcomes: list[Outcome]) -> dict[str, Any]:
+def by_definition(outcomes: list[PairOutcome]) -> dict[str, Any]:
     """The numbers written down as their definitions say, pair by pair."""
     ranked = sorted(outcomes, key=lambda one: -one.score)
     signed = [one.score for one in outcomes if one.pair.sign]
@@ -105,7 +105,7 @@ def by_definition(outcomes: list[Outcome]) -> dict[str, Any]:
 def test_numbers_are_what_their_definitions_say(seed: int) -> None:
     rng = random.Random(seed)
     outcomes = [
-        Outcome(
+        PairOutcome(
             Pair(rng.choice(["E08000035:1", "GB-X-1:2"]), f"E06000014:{n}", sign=n == 0 or rng.random() < 0.4),
             # Equal scores among them.
             round(rng.random(), 1),

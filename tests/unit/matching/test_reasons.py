@@ -196,6 +196,22 @@ def test_a_phrase_keeps_the_filler_before_it_that_both_texts_have() -> None:
 
 
 @pytest.mark.parametrize(
+    ("title", "phrases"),
+    [
+        ("Re-roofing of pavilions", ["re-roofing", "pavilions"]),
+        ("Trips for older people's clubs", ["trips", "older people's clubs"]),
+        ("Transport for post 16 pupils", ["post", "pupils", "transport"]),
+        ("Payroll - archiving of microfilm", ["archiving", "microfilm", "payroll"]),
+        ("Respite care under the light-touch regime (LTR)", ["respite care"]),
+    ],
+)
+def test_a_phrase_is_told_as_both_texts_write_it(title: str, phrases: list[str]) -> None:
+    texts = {"title": title, "description": ""}
+    found = telling_phrases(features(plan(**texts)), features(plan(YORK, **texts)))
+    assert sorted(found) == sorted(phrases)
+
+
+@pytest.mark.parametrize(
     ("code", "name"),
     [
         ("GB-X-royal-air-force", "Royal Air Force"),

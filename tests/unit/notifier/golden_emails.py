@@ -16,7 +16,7 @@ from services.domain.route import RouteEntry, build_coalition_routes
 from services.notifier.rendering import coalition_email, email_message, mail_view
 from services.notifier.rendering.coalition_view import coalition_letter
 from services.notifier.rendering.need_council import SuggestedGroup
-from services.notifier.rendering.opportunity_view import Disclosed, OpportunityView, opportunity_view
+from services.notifier.rendering.opportunity_view import DisclosedFacts, OpportunityView, opportunity_view
 from services.notifier.rendering.search_section import search_section
 from tests.unit.notifier.making import side, state
 
@@ -110,7 +110,7 @@ def pair(own: str, other: str, change: str = "new", band: str = "notify", **fiel
     given = {"common_window": common, "decide_by": decide_by} | fields
     if change == "withdrawn":
         given |= {"material": 2, "status": "withdrawn"}
-    disclosed = Disclosed(PLANS[own], PLANS[other]) if other in PLANS else None
+    disclosed = DisclosedFacts(PLANS[own], PLANS[other]) if other in PLANS else None
     name = {CAMDEN: "London Borough of Camden"}.get(other) or f"{SHORT[other]} Council"
     contact = f"buying@{other.lower()}.example"
     return opportunity_view(state(mine, partner, **given), own, band, change, name, contact, disclosed)
@@ -130,7 +130,7 @@ def suggestion(
     letter = mail_view.email_view(
         authority, name, purpose, items, AT.date(), groups or {}, {}, SIGNED, frameworks or {}, {}, suppliers, searches
     )
-    return email_message.text(letter, WHO, "m" * 32), email_message.html(letter, WHO, "m" * 32), letter.subject
+    return email_message.text(letter, WHO, "m" * 32), email_message.html(letter, WHO, "m" * 32), letter.headline.subject
 
 
 LOOKED_AT = build_coalition_routes(
@@ -157,7 +157,7 @@ def invitation() -> Any:
     letter = coalition_letter(
         inviting, f"{BRADFORD}:HR-1", NoticeKind.INVITATION, "Bradford Council", SHORT, mailboxes, SIGNED, LOOKED_AT
     )
-    return coalition_email.text(letter, WHO), coalition_email.html(letter, WHO), letter.subject
+    return coalition_email.text(letter, WHO), coalition_email.html(letter, WHO), letter.headline.subject
 
 
 def formed() -> Any:
@@ -169,7 +169,7 @@ def formed() -> Any:
         found.model_copy(update={"members": members}), f"{BRADFORD}:HR-1", NoticeKind.FORMED, "Bradford Council",
         SHORT, {LEEDS: "procurement@leeds.example"}, SIGNED, LOOKED_AT,
     )  # fmt: skip
-    return coalition_email.text(letter, WHO), coalition_email.html(letter, WHO), letter.subject
+    return coalition_email.text(letter, WHO), coalition_email.html(letter, WHO), letter.headline.subject
 
 
 def ended() -> Any:
@@ -179,7 +179,7 @@ def ended() -> Any:
     letter = coalition_letter(
         found, f"{BRADFORD}:HR-1", NoticeKind.ENDED, "Bradford Council", SHORT, {}, SIGNED, LOOKED_AT
     )
-    return coalition_email.text(letter, WHO), coalition_email.html(letter, WHO), letter.subject
+    return coalition_email.text(letter, WHO), coalition_email.html(letter, WHO), letter.headline.subject
 
 
 def emails() -> dict[str, tuple[str, str, str]]:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from services.notifier.rendering.phrases import SUBJECT_LENGTH
+from services.notifier.rendering.headline import SUBJECT_LENGTH
 from tests.unit.notifier.golden_emails import FOLDER, emails
 
 EMAILS = emails()

@@ -16,6 +16,7 @@ from events.fields import Window
 from matching.text.formatting import format_date, join_words
 from services.domain import notification_schedule
 from services.notifier.rendering import email_message, mail_view, phrases
+from services.notifier.rendering.headline import SUBJECT_LENGTH
 from services.notifier.rendering.opportunity_view import OpportunityView, contact_for, opportunity_view
 from services.notifier.rendering.plain_text import sanitise, truncate
 from services.store.authorities import AddressError
@@ -192,7 +193,7 @@ def test_a_title_does_nothing_but_be_read(attack: str) -> None:
         "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress",
         "List-Unsubscribe", "List-Id", "Reply-To", "MIME-Version", "Content-Type",
     }  # fmt: skip
-    assert len(" ".join(mail["Subject"].split())) <= phrases.SUBJECT_LENGTH, "folding adds a space"
+    assert len(" ".join(mail["Subject"].split())) <= SUBJECT_LENGTH, "folding adds a space"
     text, rich = bodies(mail)
     assert "\nBcc" not in text
     tags = _Tags()
@@ -223,8 +224,21 @@ def test_cut_never_exceeds(text: str, limit: int) -> None:
 
 
 def test_a_title_is_cut_between_words() -> None:
-    assert truncate("Extension or replacement of the payroll system", 22) == "Extension or\u2026"
+    assert truncate("Extension or replacement of the payroll system", 22) == "Extension\u2026"
     assert truncate("Supercalifragilistic", 12) == "Supercalifr\u2026"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Replacement HR and payroll system", "Replacement HR\u2026"),
+        ("Repairs and maintenance of the boilers", "Repairs and maintenance\u2026"),
+        ("Grounds maintenance & arboriculture", "Grounds maintenance\u2026"),
+        ("Vans for the in-house teams, leased", "Vans for the in-house\u2026"),
+    ],
+)
+def test_a_cut_text_ends_in_no_loose_word(text: str, kept: str) -> None:
+    assert truncate(text, len(kept) + 5) == kept
 
 
 def test_the_strongest_come_first_and_none_is_lost() -> None:
@@ -255,14 +269,17 @@ def test_the_strongest_come_first_and_none_is_lost() -> None:
 )
 def test_subjects(partners: list[str], purpose: str, expected: str) -> None:
     items = [shown(state(side(LEEDS, title="Payroll"), side(code))) for code in partners]
-    assert mail_view.email_view(LEEDS, "Leeds", purpose, items, TODAY).subject == expected
+    assert mail_view.email_view(LEEDS, "Leeds", purpose, items, TODAY).headline.subject == expected
 
 
 def test_a_long_name_becomes_a_number_in_the_subject() -> None:
     one = shown(
         state(side(LEEDS, title="Payroll"), side("GB-PPON-ABC")), partner="Purchasing Consortium of the North East"
     )
-    assert mail_view.email_view(LEEDS, "Leeds", "digest", [one], TODAY).subject == "Payroll: 1 authority may buy it too"
+    assert (
+        mail_view.email_view(LEEDS, "Leeds", "digest", [one], TODAY).headline.subject
+        == "Payroll: 1 authority may buy it too"
+    )
 
 
 @given(st.text(max_size=200), st.text(min_size=1, max_size=80), st.integers(1, 30), st.sampled_from(PURPOSES))
@@ -271,7 +288,7 @@ def test_a_subject_fits_and_begins_with_the_readers_plan(title: str, partner: st
         shown(state(side(LEEDS, title=title or None), side(f"GB-PPON-{number}")), partner=partner)
         for number in range(others)
     ]
-    subject = mail_view.email_view(LEEDS, "Leeds", purpose, items, TODAY).subject
+    subject = mail_view.email_view(LEEDS, "Leeds", purpose, items, TODAY).headline.subject
     assert len(subject) <= 60
     need = sanitise(title, 120) or "your plan ICT-0042"
     assert subject.startswith(need[: min(12, len(need))].rstrip(" ,;:-"))

@@ -7,7 +7,7 @@ from services.domain.disclosure import PlanFacts
 from services.notifier.rendering import need_block
 from services.notifier.rendering.need_block import Block
 from services.notifier.rendering.need_council import SuggestedGroup
-from services.notifier.rendering.opportunity_view import Disclosed, OpportunityView, opportunity_view
+from services.notifier.rendering.opportunity_view import DisclosedFacts, OpportunityView, opportunity_view
 from tests.unit.notifier.golden_emails import BRADFORD, KIRKLEES, LEEDS, SHORT, YORK, group, member, window
 from tests.unit.notifier.making import side, state
 
@@ -25,7 +25,7 @@ def met(partner: str, dates: Window, title: str = "Payroll", plan: str = "HR-1",
     if move:
         later = {"authority": partner, "months": 3, "tender_window": OWN, "common_window": OWN}
         fields = {"common_window": None, "decide_by": None, "nearest_move": later}
-    disclosed = Disclosed(PlanFacts("Payroll", OWN), PlanFacts(title, dates))
+    disclosed = DisclosedFacts(PlanFacts("Payroll", OWN), PlanFacts(title, dates))
     mailbox = f"buying@{partner.lower()}.example"
     return opportunity_view(state(mine, other, **fields), LEEDS, "notify", "new", SHORT[partner], mailbox, disclosed)
 

@@ -1,4 +1,4 @@
-"""The subject of an email about opportunities: the reader's own need first, then the possible partners. Pure."""
+"""The headline of an email about opportunities: the reader's own need first, then the possible partners. Pure."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,9 +6,10 @@ from typing import Final
 from matching.reference import authority
 from services.notifier.rendering import phrases
 from services.notifier.rendering.councils import reference, short_day
+from services.notifier.rendering.headline import SUBJECT_LENGTH, Headline
 from services.notifier.rendering.need_block import Block
 from services.notifier.rendering.opportunity_view import OpportunityView
-from services.notifier.rendering.plain_text import sanitise, truncate
+from services.notifier.rendering.plain_text import sanitise
 
 MIN_NEED: Final = 22
 """The reader's own need keeps at least this many characters, if it has them; the rest of the subject shrinks first."""
@@ -21,19 +22,20 @@ CLOSED: Final = {
 """Subjects of match_only matches: they reveal neither plan, nor the partner."""
 
 
-def subject(purpose: str, blocks: Sequence[Block], shared: Sequence[OpportunityView], plans: int) -> str:
-    """Builds the subject, in at most SUBJECT_LENGTH characters. `shared`: the openly shared opportunities, strongest
-    first; `plans`: the number of the reader's plans that they concern."""
+def headline(purpose: str, blocks: Sequence[Block], shared: Sequence[OpportunityView], plans: int) -> Headline:
+    """Builds the headline. `shared`: the openly shared opportunities, strongest first; `plans`: the number of the
+    reader's plans that they concern. The fullest variant that leaves the need MIN_NEED characters of the subject wins.
+    """
     if not shared:
-        return CLOSED[purpose]
+        return Headline("", CLOSED[purpose])
     first = shared[0]
     own = sanitise(first.own.title, 120) if first.own else ""
     need = own or f"your plan {reference(first.plan_id)}"
     more = f" and {plans - 1} more" if plans > 1 else ""
     said = _variants(purpose, blocks, shared, plans)
-    room = [phrases.SUBJECT_LENGTH - len(more) - len(one) for one in said]
+    room = [SUBJECT_LENGTH - len(more) - len(one) for one in said]
     fits = next((n for n, left in enumerate(room) if left >= min(len(need), MIN_NEED)), len(said) - 1)
-    return truncate(need, room[fits]) + more + said[fits]
+    return Headline(need, more + said[fits])
 
 
 def _variants(purpose: str, blocks: Sequence[Block], shared: Sequence[OpportunityView], plans: int) -> list[str]:
@@ -43,7 +45,7 @@ def _variants(purpose: str, blocks: Sequence[Block], shared: Sequence[Opportunit
     noun = phrases.partner_noun(sorted(codes))
     counted = f"{len(codes)} {noun}" if len(codes) > 1 else f"1 {noun.replace('ies', 'y').removesuffix('s')}"
     alone = next(iter(partners.values())) if len(codes) == 1 else counted
-    who = alone if len(alone) <= phrases.SUBJECT_LENGTH // 3 else counted
+    who = alone if len(alone) <= SUBJECT_LENGTH // 3 else counted
     if purpose == "correction":
         return [f": no match with {who} now"]
     if purpose == "digest":
