@@ -11,7 +11,7 @@ from services.domain.opportunity import SettlementContext
 from services.domain.opportunity_events import Cause
 from services.matcher.candidate_assessment import PlanAssessment, assess_candidates
 from services.matcher.context import MatcherContext
-from services.matcher.plan_index import is_matchable, new_words, placement
+from services.matcher.plan_index import belongs_in_index, new_words, placement
 from services.matcher.quarantine import count_failure
 from services.matcher.settlement import (
     SettlementLocks,
@@ -22,7 +22,7 @@ from services.matcher.settlement import (
     settle,
 )
 from services.platform import logs, metrics
-from services.store import plan_features, plans
+from services.store import id_keys, plan_features, plans
 from services.store.bulk_writes import BulkWrites, bulk_writes
 from services.store.database import Sessions, now, transaction
 from services.store.plan_features import PlanWithFeatures
@@ -44,7 +44,7 @@ async def index(context: MatcherContext, session: AsyncSession, held: Mapping[st
     """Brings the index to these plans' newest revisions, and commits. The caller holds the plans' locks."""
     hashes = {plan_id: one.text_hash for plan_id, one in held.items()}
     features = await context.features.load_rows(session, held)
-    found = {plan_id: one for plan_id, one in features.items() if is_matchable(one)}
+    found = {plan_id: one for plan_id, one in features.items() if belongs_in_index(one)}
     placements = [placement(one, context.engine) for _, one in sorted(found.items())]
     writes = BulkWrites()
     plan_features.put(writes, placements, new_words(found, hashes, context.engine))
@@ -80,16 +80,17 @@ async def assess(context: MatcherContext, sessions: Sessions, plan_ids: Sequence
 async def _judge_all(
     context: MatcherContext, sessions: Sessions, plan_ids: Sequence[str]
 ) -> tuple[list[PlanAssessment], dict[str, AssessmentInput], SettlementContext]:
-    asked, delta = plans.assessment_inputs(plan_ids), context.index.delta()
-    async with transaction(sessions, asked, delta, isolation="REPEATABLE READ") as session:
+    asked, delta, id_key = plans.assessment_inputs(plan_ids), context.index.delta(), id_keys.query()
+    async with transaction(sessions, asked, delta, id_key, isolation="REPEATABLE READ") as session:
         notices = asked.result
         asking = await context.features.load_revisions(
             session, {key: notice.revision for key, notice in notices.items()}
         )
         partners = {key: set(notices[key].partners) for key in asking}
         found = await context.candidates(session, asking, set().union(*partners.values()), delta.result)
-    causes = {plan_id: Cause(notice.event_id, notice.traceparent) for plan_id, notice in notices.items()}
-    settling = SettlementContext(as_of=context.as_of, generation=context.engine.generation, causes=causes)
+    key = id_key.result
+    causes = {plan_id: Cause.build(key, notice.event_id, notice.traceparent) for plan_id, notice in notices.items()}
+    settling = SettlementContext(context.as_of, context.engine.generation, key, causes)
 
     def judge_each() -> list[PlanAssessment]:
         return [
@@ -108,7 +109,7 @@ async def _judge_all(
 
 
 async def _settle_all(sessions: Sessions, judged: Sequence[PlanAssessment], settling: SettlementContext) -> None:
-    first, *others = divide(judged, settling.causes)
+    first, *others = divide(judged, settling)
     progress = SettlementProgress()
     await _settle_part(sessions, first, settling, progress)
     for part in others:

@@ -5,6 +5,8 @@ import re
 from base64 import b64decode
 from typing import Any, Final
 
+from events.cloudevents import MAX_VALUE_BYTES
+
 _DISCLOSED: Final = ("open", "match_only")
 _PRIVATE: Final = re.compile(r"sharing\W{0,20}[:=>]\W{0,20}private", re.IGNORECASE)
 """A string may hold an event as JSON, YAML, XML or a program's own notation."""
@@ -13,10 +15,13 @@ _PRIVATE: Final = re.compile(r"sharing\W{0,20}[:=>]\W{0,20}private", re.IGNORECA
 def is_private(value: bytes | None) -> bool:
     """Return whether an event may be about a private plan, in binary or structured mode, valid or not.
 
-    A value that is no JSON object counts as private, because nobody can tell. So does an unknown `sharing`.
+    A value that is no JSON object counts as private, because nobody can tell. So does an unknown `sharing`. So does a
+    value that is larger than any event: to parse it would hold up the event loop for seconds.
     """
     if not value:
         return False
+    if len(value) > MAX_VALUE_BYTES:
+        return True
     try:
         content = json.loads(value, object_pairs_hook=_Object)
         return not isinstance(content, _Object) or _says_private(content)

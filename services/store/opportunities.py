@@ -1,6 +1,6 @@
 """Opportunities: one row per pair of plans, never deleted; a revision rises only when its content changes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Index,
+    and_,
     case,
     func,
     literal_column,
@@ -27,6 +28,7 @@ from services.domain.opportunity_status import OpportunityStatus
 from services.store.bulk_writes import BulkWrites
 from services.store.database import in_array, in_array_param
 from services.store.pipelined_queries import PipelinedQuery, Rows
+from services.store.sharing import match_only_sql
 
 
 class _Base(MappedAsDataclass, DeclarativeBase, eq=False):
@@ -70,6 +72,11 @@ class Opportunity(_Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     tombstoned_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Both plans, in id order."""
+        return self.plan_a, self.plan_b
 
 
 class VersionedRow(NamedTuple):
@@ -126,6 +133,21 @@ async def get_many(session: AsyncSession, ids: Sequence[str]) -> dict[str, Oppor
     """Return these opportunities, as far as they exist."""
     found = await session.execute(select(Opportunity).where(in_array(Opportunity.opportunity_id, ids)))
     return {row.opportunity_id: row for row in found.scalars()}
+
+
+async def with_partners(session: AsyncSession, plan_id: str, partners: Collection[str]) -> list[Opportunity]:
+    """Return a plan's opportunities with these partners, active or not, in the order of their ids."""
+    found = await session.execute(
+        select(Opportunity)
+        .where(
+            or_(
+                and_(Opportunity.plan_a == plan_id, in_array(Opportunity.plan_b, partners)),
+                and_(Opportunity.plan_b == plan_id, in_array(Opportunity.plan_a, partners)),
+            )
+        )
+        .order_by(Opportunity.opportunity_id)
+    )
+    return list(found.scalars())
 
 
 def put(writes: BulkWrites, changed: Sequence[Opportunity]) -> None:
@@ -211,12 +233,14 @@ async def most_connected(session: AsyncSession, limit: int) -> Sequence[PlanReac
     return found
 
 
+_FIRST_SIDE: Final = "payload #> '{plans,0}'"
+_SECOND_SIDE: Final = "payload #> '{plans,1}'"
 _PROBES: Final = text(
-    "SELECT met.authority, count(*) FROM ("
+    "SELECT met.authority, count(*) FROM ("  # noqa: S608 (ours)
     "  SELECT authority_a AS authority, plan_a AS plan_id, created_at FROM opportunities"
-    "  WHERE created_at > :since AND payload #>> '{plans,1,sharing}' = 'match_only' UNION ALL"
+    f"  WHERE created_at > :since AND {match_only_sql(_SECOND_SIDE)} UNION ALL"
     "  SELECT authority_b, plan_b, created_at FROM opportunities"
-    "  WHERE created_at > :since AND payload #>> '{plans,0,sharing}' = 'match_only'"
+    f"  WHERE created_at > :since AND {match_only_sql(_FIRST_SIDE)}"
     ") met JOIN plan_log l ON l.plan_id = met.plan_id"
     " AND l.received_at > met.created_at AND l.received_at <= met.created_at + :within"
     " GROUP BY met.authority ORDER BY 2 DESC, 1 LIMIT :limit"
