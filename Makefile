@@ -1,4 +1,4 @@
-# Two commands matter: `make demo` runs the whole pipeline, `make test` runs every test.
+# Two commands matter: `make demo` runs the whole pipeline, `make test` runs every test that is not slow.
 # Everything they need is installed from requirements.lock into .venv by `make install`.
 PYTHON ?= python3
 VENV := .venv
@@ -20,8 +20,8 @@ WORKERS ?= 3
 test: install
 	$(PYTEST) -n $(WORKERS) --durations 10
 
-# What takes minutes and seldom breaks: the embedded broker where Apache Kafka was tested, the generator's laws, the
-# benchmark's harness, the export of the faster encoder, memory, fuzzing.
+# What takes minutes and seldom breaks: the embedded broker where Apache Kafka was tested, the pages in a browser, the
+# generator's laws, the benchmark's harness, the export of the faster encoder, memory, fuzzing; and `make year`.
 test-slow: install
 	$(PYTEST) -m slow --ignore tests/chaos --durations 10
 

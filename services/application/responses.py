@@ -76,9 +76,8 @@ def build(kind: type[ResponsePayload], values: dict[str, Any]) -> ResponsePayloa
 def read_jsonl(path: Path) -> Iterator[ResponsePayload | ResponseError]:
     """Read the responses of a file, one JSON object a line; an invalid line yields the error.
 
-    `kind` is the kind of response: answered, invited, membership, dates, introduced, decided, route, document or
-    undone. A response without `response_id` gets one derived from its content, so that publishing the file again
-    changes nothing.
+    `kind` names the payload: `answered` for `jointly.response.answered.v1`. A response without `response_id` gets one
+    derived from its content, so that publishing the file again changes nothing.
     """
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):

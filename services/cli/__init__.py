@@ -20,7 +20,10 @@ COMMANDS: Final = {
     "up": ("services.cli.demo", "Keep the embedded stack running, for development."),
     "publish": ("services.cli.publish", "Publish an authority's plans (JSONL, OCDS, contract register)."),
     "withdraw": ("services.cli.withdraw", "Withdraw one plan."),
-    "confirm": ("services.cli.confirm", "Confirm that a plan is still true, or make a notice's plan one's own."),
+    "confirm": (
+        "services.cli.confirm",
+        "Confirm that a plan is still true, or make a notice's plan the authority's own.",
+    ),
     "opportunities": ("services.cli.opportunities", "List the active opportunities."),
     "answer": ("services.cli.responses", "Answer a suggestion, or publish a file of answers."),
     "introduce": (
@@ -80,8 +83,12 @@ COMMANDS: Final = {
     "schemas": ("services.cli.contract", "Write the JSON Schemas of all payloads."),
 }
 
-RENAMED: Final = {"digest": "state-hash"}
-"""Commands of version 0.1 and their current names."""
+RENAMED: Final = {
+    "digest": "state-hash",
+    "coalition join": "coalition act ID join",
+    "coalition leave": "coalition act ID leave",
+}
+"""Commands of earlier versions and their current names."""
 
 EMBEDDED: Final = ("demo", "up")
 INSTALL: Final = "install `jointly[embedded]`, or use `make install` in a checkout; the production image leaves it out"
@@ -163,10 +170,12 @@ def main() -> None:
     # the command itself reports it once, instead of the client's repeated log lines.
     logs.setup("cli", "WARNING")
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    chosen = next((word for word in _words() if not word.startswith("-")), "")
-    if chosen in RENAMED:
-        print(f"jointly: `{chosen}` is called `{RENAMED[chosen]}` now", file=sys.stderr)  # noqa: T201
-        sys.exit(2)
+    words = [word for word in _words() if not word.startswith("-")]
+    for old, new in RENAMED.items():
+        if words[: len(old.split())] == old.split():
+            print(f"jointly: `{old}` is called `{new}` now", file=sys.stderr)  # noqa: T201
+            sys.exit(2)
+    chosen = next(iter(words), "")
     try:
         application(chosen)()
     except ModuleNotFoundError as error:

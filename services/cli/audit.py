@@ -42,7 +42,7 @@ def verify(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
 ) -> None:
-    """Read the whole audit log and hold it against its checkpoints. Exit code 1: an entry was changed or is gone.
+    """Read the whole audit log and compare it with its checkpoints. Exit code 1: an entry was changed or is gone.
 
     Give a checkpoint that was kept outside the database: only that one finds entries cut off the end.
     """
@@ -51,7 +51,7 @@ def verify(
     if as_json:
         typer.echo(json.dumps(asdict(report)))
     else:
-        typer.echo(f"{report.entries} entries, root {report.root}, held against {report.checkpoints} checkpoints")
+        typer.echo(f"{report.entries} entries, root {report.root}, compared with {report.checkpoints} checkpoints")
         for problem in report.problems:
             typer.echo(f"  {problem}")
         if not report.problems:

@@ -159,30 +159,6 @@ def document(
 
 
 @app.command()
-def join(
-    coalition: _Id,
-    authority: Annotated[str, AUTHORITY],
-    signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
-    own_topic: Annotated[bool, OWN_TOPIC] = False,
-    dry_run: Annotated[bool, DRY_RUN] = False,
-) -> None:
-    """Join a coalition late. The authority appears as a member; it is committed only once it says so."""
-    _act(Act.JOIN, coalition, authority, Sending(signing_key_file, own_topic, dry_run))
-
-
-@app.command()
-def leave(
-    coalition: _Id,
-    authority: Annotated[str, AUTHORITY],
-    signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
-    own_topic: Annotated[bool, OWN_TOPIC] = False,
-    dry_run: Annotated[bool, DRY_RUN] = False,
-) -> None:
-    """Leave a coalition."""
-    _act(Act.LEAVE, coalition, authority, Sending(signing_key_file, own_topic, dry_run))
-
-
-@app.command()
 def dates(
     coalition: _Id,
     authority: Annotated[str, AUTHORITY],

@@ -43,7 +43,8 @@ def confirm(
     """Confirm a plan: it is sent again as it stands, so that others can rely on it.
 
     One made from a public notice is the authority's own from then on: notices can't change it any more. Nobody gets an
-    email of a plan that stays the same. Exit code 1: there is no such plan, or it has ended. Others as of `publish`.
+    email about a plan that has not changed. Exit code 1: there is no such plan, or it has ended. Others as for
+    `publish`.
     """
     console, chosen = stderr_console(), load_settings(dry_run=dry_run)
     key = load_key(signing_key_file or chosen.signing_key_file)

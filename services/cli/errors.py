@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from services.cli.terminal import plain
-from services.platform.settings import PREFIX, SettingsError, settings
+from services.platform.settings import PREFIX, SettingsError, is_debugging, settings
 
 _MAX_DETAIL: Final = 300
 
@@ -101,7 +101,7 @@ def detail(error: BaseException) -> str:
 
 def _exit(error: BaseException) -> typer.Exit:
     problem = problem_of(error)
-    if os.environ.get(f"{PREFIX}LOG_LEVEL") == "DEBUG":
+    if is_debugging():
         traceback.print_exception(error)
     print(f"jointly: {problem.sentence}", file=sys.stderr)  # noqa: T201
     return typer.Exit(int(problem.code))

@@ -40,8 +40,8 @@ def forget(
 ) -> None:
     """Forget the content of a plan, or of all plans of an authority, with its mailbox, contracts and personal names.
 
-    It goes from plan log, opportunities, search index, vectors, outbox and dead letters. Ids, revisions and hashes
-    stay; active opportunities are withdrawn.
+    It goes from plan log, plans, plan features, embeddings, opportunities, coalitions, responses, outbox and dead
+    letters. Ids, revisions and hashes stay; active opportunities are withdrawn.
 
     Without --yes, only print what would be forgotten. Exit code 0: done. 1: not done, or incomplete; run it again. 2:
     nothing was tried.

@@ -43,7 +43,8 @@ def import_(
 ) -> None:
     """Import frameworks. A file holds each of its frameworks whole: lots it leaves out are removed.
 
-    Exit code 0: everything was imported. 1: some entries were not, the rest was. 2: the file can't be read.
+    Exit code 0: every entry was imported. 1: some entries were rejected, the rest was imported. 2: the file can't be
+    read.
     """
     try:
         found = list(_read(file))

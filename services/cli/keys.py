@@ -94,7 +94,7 @@ def add(
     if as_json:
         typer.echo(json.dumps({"key_id": key.key_id, "authority": authority, "outcome": outcome}))
     else:
-        typer.echo(f"{outcome}: key {key.key_id} of {authority}, good from {first} {f'to {last}' if last else 'on'}")
+        typer.echo(f"{outcome}: key {key.key_id} of {authority}, valid from {first} {f'to {last}' if last else 'on'}")
 
 
 @app.command("list")

@@ -25,11 +25,11 @@ from services.store import responses as store
 REFUSED = 1
 USAGE = 2
 
-AUTHORITY = typer.Option("--authority", help="The authority that answers (code).")
+AUTHORITY = typer.Option("--authority", help="The authority that acts (code).")
 SUBJECT = typer.Argument(help="The id of a coalition or an opportunity.")
 SIGNING_KEY = typer.Option("--signing-key", help="Private key to sign with (`jointly keys make`).")
 OWN_TOPIC = typer.Option("--own-topic", help="Write to the authority's own topic instead of the shared one.")
-PARTY = typer.Option("--party", help="The party that answers for the authority under a delegation (code).")
+PARTY = typer.Option("--party", help="The party that acts for the authority under a delegation (code).")
 DRY_RUN = typer.Option("--dry-run", help="Print the response; send nothing.")
 
 

@@ -60,7 +60,7 @@ def record(
         str, typer.Option(help="The position of the person who looked, such as 'Category manager, ICT'; no name.")
     ],
     asked_at: Annotated[
-        datetime | None, typer.Option(parser=read_day, metavar=DAY, help="The day of the look; default: today.")
+        datetime | None, typer.Option(parser=read_day, metavar=DAY, help="The day it was looked at; default: today.")
     ] = None,
     reason: Annotated[RouteReason | None, typer.Option(help="The reason.")] = None,
     candidate: Annotated[

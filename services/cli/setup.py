@@ -16,7 +16,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON line.")]
 
 def topics(
     authority: Annotated[
-        list[str] | None, typer.Option(help="Also create this authority's own topic; repeatable.")
+        list[str] | None,
+        typer.Option(help="Also create this authority's own topics (plans, responses, contracts); repeatable."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -48,4 +49,4 @@ def migrate(as_json: Json = False) -> None:
     else:
         typer.echo(f"migrated from {done.before or 'nothing'} to {done.after}")
     for name in done.mended:
-        typer.echo(f"put back  {name}")
+        typer.echo(f"restored  {name}")

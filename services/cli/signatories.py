@@ -33,7 +33,7 @@ def import_(
 ) -> None:
     """Write signatories from a CSV file into the register of authorities; mailboxes and preferences stay.
 
-    Exit code 0: all of it was taken. 1: some lines were not, the rest was. 2: the file can't be read.
+    Exit code 0: every line was taken. 1: some lines were rejected, the rest was taken. 2: the file can't be read.
     """
     counts, _ = import_updates(file, use.read_signatories)
     typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))

@@ -46,7 +46,7 @@ def what_if(
 ) -> None:
     """Try other dates of a plan and show who would be gained and lost, groups included. Nothing is written.
 
-    Reckoned are matches that authorities are told of (notify and digest), of plans that are shared openly.
+    It counts only matches at notify or digest, and only plans that are shared openly.
     """
     using, change = settings(), _change(window, months, extension)
     plan = canonical_plan_id(plan)

@@ -243,7 +243,7 @@ class _RebuildRun:
         return None if rebuilt is None else self._note_difference(live, rebuilt)
 
     def _expected_withdrawn(self, live: Opportunity) -> Opportunity:
-        """Return whether a pair is active although one of its plans is missing from the log, incomplete or
+        """Build the withdrawn row of an active pair, one of whose plans is missing from the log, incomplete or
         quarantined."""
         row = detached_copy(live)
         try:

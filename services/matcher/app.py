@@ -1,7 +1,6 @@
 """The matcher process: reads plan events and writes opportunities to the outbox."""
 
 import asyncio
-import os
 from collections.abc import Callable
 from functools import partial
 
@@ -23,7 +22,7 @@ from services.matcher.sweeper import sweep_for_ever
 from services.messaging import consumer, consumer_health, kafka
 from services.platform import metrics, service
 from services.platform.dependencies import Dependencies
-from services.platform.settings import Settings
+from services.platform.settings import Settings, limits_threads
 from services.store import generation
 from services.store.database import Sessions, database_responds, make_engine, make_sessions, transaction
 
@@ -61,7 +60,7 @@ def run(settings: Settings) -> None:
     metrics.export(metrics.Process.MATCHER)
     settings.need_kafka()
     settings.need_database()
-    if "OMP_NUM_THREADS" not in os.environ:
+    if not limits_threads():
         # Idle BLAS threads spin, and take processor time from the encoder and the database.
         threadpool_limits(1, "blas")
     service.run_service(settings, partial(_make, settings))

@@ -1,4 +1,8 @@
-"""All settings. A process reads its environment only here."""
+"""All settings. Our own code reads JOINTLY_ variables only here.
+
+Of the other modules, few touch the environment. The command line reads the line that a shell completes. Modules that
+start other programs hand the environment on. The encoders read the variables of their libraries.
+"""
 
 import os
 from collections.abc import Mapping
@@ -374,6 +378,16 @@ RENAMED: Final = {
     "SWEEP_SECONDS": "SWEEP_INTERVAL_SECONDS",
 }
 """Settings of version 0.1 and their current names."""
+
+
+def is_debugging() -> bool:
+    """Return whether the log level is DEBUG. Unlike `settings()`, this works while another setting is invalid."""
+    return os.environ.get(f"{PREFIX}LOG_LEVEL") == "DEBUG"
+
+
+def limits_threads() -> bool:
+    """Return whether the environment says how many threads numeric libraries may use."""
+    return "OMP_NUM_THREADS" in os.environ
 
 
 @lru_cache

@@ -29,6 +29,7 @@ from events.topics import (
 
 ROOT = Path(__file__).parents[2]
 EXTERNAL = "external:"
+PROCESSES = {f"services.{one}" for one in ("matcher", "coalitions", "notifier", "relay", "collector")}
 
 STANDS_FOR = {
     "NOTICES": ("NOTICES", "PLANS_PATTERN"),
@@ -107,6 +108,20 @@ def calls(package: str, function: str) -> bool:
         for path in modules(package)
         for node in ast.walk(_tree(path))
     )
+
+
+@pytest.mark.parametrize(
+    "topic", [one for one in TOPICS if not one.name.startswith("dead-letters")], ids=lambda topic: topic.name
+)
+def test_the_picture_of_the_architecture_shows_a_topic_between_its_processes(topic: Topic) -> None:
+    before, after = re.split(
+        rf"\w+\[\({re.escape(topic.name)}\)\]", (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    )
+    written, read = before.splitlines()[-1], after.splitlines()[0]
+    by = [part.removeprefix("services.") for part in topic.producers if part in PROCESSES]
+    to = [part.removeprefix("services.") for part in topic.consumers if part in PROCESSES]
+    assert all(f"{one} --" in written for one in by)
+    assert all(re.search(rf"--> (\w+ & )*{one}\b", read) for one in to)
 
 
 NAMED = [(topic, part) for topic in TOPICS for part in sorted(parts(topic))]

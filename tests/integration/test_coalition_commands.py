@@ -79,8 +79,8 @@ def _payload(printed: str) -> Any:
         (["invite", "ID", "--reply-days", "15", "--scope", "HR"], {"reply_days": 15, "scope": "HR", "plan_ids": []}),
         (["coalition", "act", "ID", "accept"], {"act": "accept"}),
         (["coalition", "act", "ID", "lead"], {"act": "lead"}),
-        (["coalition", "join", "ID"], {"act": "join"}),
-        (["coalition", "leave", "ID"], {"act": "leave"}),
+        (["coalition", "act", "ID", "join"], {"act": "join"}),
+        (["coalition", "act", "ID", "leave"], {"act": "leave"}),
         (["coalition", "dates", "ID", "--reply-by", "2027-01-22"], {"reply_by": "2027-01-22"}),
     ],
 )

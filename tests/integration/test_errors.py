@@ -47,8 +47,6 @@ NEEDS_DATABASE = {
     "coalition dates": ["0" * 32, "--authority", "E09000015", "--reply-by", "2027-01-22"],
     "coalition document": ["0" * 32, "https://harrow.example/1", "--title", "Lots", "--authority", "E09000015"],
     "coalition export": ["0" * 32],
-    "coalition join": ["0" * 32, "--authority", "E09000015"],
-    "coalition leave": ["0" * 32, "--authority", "E09000015"],
     "coalition list": [],
     "coalition show": ["0" * 32],
     "coalitions": [],
