@@ -15,8 +15,8 @@ from services.domain.mailbox_codes import MAX_CODES_AN_HOUR, MAX_TRIES
 from services.local_stack.mail_sink import MailSink
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import now, transaction
-from tests.integration.test_lock_order import put_intents
 from tests.support.coalitions import AS_OF, BRADFORD, LEEDS
+from tests.support.intents import put_intents
 from tests.support.parties import OFFICE, register_party, since
 from tests.support.web import BASE, WebHarness, web_client
 
@@ -63,9 +63,7 @@ async def mailbox_of_leeds(web: WebHarness) -> str:
     return str(rows[0].mailbox)
 
 
-async def test_a_mailbox_changes_by_two_codes_and_everything_of_the_old_one_ends(
-    leeds: WebHarness, mailbox: MailSink
-) -> None:
+async def test_a_mailbox_changes_by_two_codes(leeds: WebHarness, mailbox: MailSink) -> None:
     link = await leeds.link(LEEDS)
     assert (await leeds.client.get(link)).status_code == 200
     async with web_client(leeds.processes.sessions, leeds.processes.settings) as late:

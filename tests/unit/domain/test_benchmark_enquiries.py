@@ -33,7 +33,7 @@ from services.domain.benchmark_requests import (
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
 from services.domain.disclosure import Requester, shown_requester
 from tests.support.contracts import contract
-from tests.unit.domain.test_benchmark_requests import DUE, SHOWN, TODAY, WITHHELD, made
+from tests.unit.domain.benchmark_requests import DUE, SHOWN, TODAY, WITHHELD, made
 
 HALF_TIME, AFTER = date(2026, 12, 10), date(2026, 12, 18)
 BRADFORD, KIRKLEES = "E08000032", "E08000034"
@@ -63,7 +63,7 @@ def test_a_request_is_put_to_eight_authorities_at_most() -> None:
     assert len(choose_holders(made(), holders, {"E00", "E01", "E02"}, TODAY)) == MAX_ASKED - 3
 
 
-def test_it_asks_until_half_time_and_never_after_an_answer_or_a_decision() -> None:
+def test_it_asks_until_half_time_unless_answered() -> None:
     assert may_ask(made(), TODAY)
     assert may_ask(made(), HALF_TIME)
     assert not may_ask(made(), date(2026, 12, 11))
