@@ -1,17 +1,24 @@
-"""Detects events about private plans. Their dead letters hold no content."""
+"""Detects events that may be about private plans. Their dead letters hold no content."""
 
 import json
 import re
 from base64 import b64decode
 from typing import Any, Final
 
+from events.cloudevents import MAX_VALUE_BYTES
+
 _PRIVATE: Final = re.compile(rb'"sharing"\s*:\s*"private"', re.IGNORECASE)
 
 
 def is_private(value: bytes | None) -> bool:
-    """Return whether an event says `"sharing": "private"` anywhere, in binary or structured mode, valid or not."""
+    """Return whether an event says `"sharing": "private"` anywhere, in binary or structured mode, valid or not.
+
+    A value that is larger than any event counts as private: to parse it would hold up the event loop for seconds.
+    """
     if not value:
         return False
+    if len(value) > MAX_VALUE_BYTES:
+        return True
     if _PRIVATE.search(value):
         return True
     try:

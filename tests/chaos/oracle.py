@@ -17,7 +17,7 @@ from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, DeadLetterReas
 from events.opportunities import OPPORTUNITY_PAYLOADS, OpportunityState
 from events.plans import PLAN_PAYLOADS, PlanAwarded, PlanPayload, PlanState, PlanWithdrawn
 from events.topics import DEAD_PLANS, OPPORTUNITIES, PLANS
-from services.messaging.record_batches import UnreadableRecord
+from services.messaging.unreadable_records import UnreadableRecord
 from tests.chaos.cluster import Arena
 from tests.pipeline import assessment_of, records_of
 

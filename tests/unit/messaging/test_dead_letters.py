@@ -2,12 +2,16 @@
 
 import json
 from base64 import b64encode
+from hashlib import sha256
 
 import pytest
 
+from events.cloudevents import MAX_VALUE_BYTES
 from events.dead_letters import MAX_STORED_BYTES, DeadLetter, DeadLetterReason, Origin
 from events.topics import DEAD_PLANS, PLANS
 from services.messaging import dead_letter_queue
+from services.messaging.private_plans import is_private
+from services.messaging.unreadable_records import UnreadableRecord
 
 ORIGIN = Origin(topic=PLANS.name, partition=0, offset=7)
 
@@ -66,3 +70,23 @@ def test_nothing_of_a_private_plan_is_kept(value: str) -> None:
 def test_what_is_not_private_is_kept(value: str) -> None:
     made = dead_letter_queue.to_event(DeadLetterReason.UNSIGNED, "unsigned", ORIGIN, key=b"k", value=value.encode())
     assert DeadLetter.model_validate_json(made.value).value == value.encode()
+
+
+def test_nothing_is_kept_of_a_value_larger_than_any_event_and_none_is_parsed() -> None:
+    value = b"[" + b"[]," * (MAX_VALUE_BYTES // 3) + b"[]]"
+    made = dead_letter_queue.to_event(DeadLetterReason.TOO_LARGE, "too large", ORIGIN, key=b"k", value=value)
+    letter = DeadLetter.model_validate_json(made.value)
+    assert (letter.value, letter.value_length, letter.value_sha256) == (None, len(value), sha256(value).hexdigest())
+    assert is_private(value)
+    assert not is_private(value[:-6] + b"]]")
+
+
+def test_a_record_that_was_too_large_to_hold_says_how_large_it_was() -> None:
+    digest = sha256(b"what nobody kept").hexdigest()
+    refused = UnreadableRecord(
+        PLANS.name, 2, 9, 0, 0, b"k", None, None, 1, 16_000_000, (),
+        reason=DeadLetterReason.TOO_LARGE, sentence="too large", value_sha256=digest,
+    )  # fmt: skip
+    letter = DeadLetter.model_validate_json(dead_letter_queue.from_record(refused, refused.reason, "too large").value)
+    assert (letter.value, letter.value_length, letter.value_sha256) == (None, 16_000_000, digest)
+    assert (letter.key, letter.complete, letter.origin.offset) == (b"k", False, 9)
