@@ -56,7 +56,7 @@ async def test_an_extension_asks_once_however_often_it_is_looked_at(harness: Coa
     assert await requests(harness) == [("requested", 13, None, plan_id(LEEDS))]
 
 
-async def test_the_id_of_a_request_can_not_be_worked_out_from_its_plan(harness: CoalitionsHarness) -> None:
+async def test_the_id_of_a_request_can_not_be_guessed(harness: CoalitionsHarness) -> None:
     async def request_id() -> str:
         await sweep_requests(harness.sessions, AS_OF)
         ((found,),) = await harness.rows("SELECT request_id FROM benchmark_requests")
@@ -144,7 +144,7 @@ async def test_what_went_ahead_without_a_benchmark_is_listed_as_such(harness: Co
 
 
 @pytest.mark.parametrize(("sharing", "names_answer"), [("open", True), ("match_only", False)])
-async def test_the_event_of_a_decision_names_the_answer_only_for_an_open_plan(
+async def test_a_decision_event_names_the_answer_of_open_plans_only(
     harness: CoalitionsHarness, sharing: str, *, names_answer: bool
 ) -> None:
     """The id of an answer from a file derives from its content, which names the plan."""
