@@ -9,9 +9,9 @@ from matching.explanation.advice import advice_of
 from matching.explanation.nearest_move import nearest_move_of, say_move
 from matching.explanation.reasons import common_window, decide_by, reasons_of
 from matching.explanation.words import telling_words
+from matching.natures import likeliest_nature
 from matching.pair_scoring import ScoredPair
 from matching.policy import Policy
-from matching.scorer import NATURES
 from matching.successions import merger_of
 from matching.text.tokens import shared_terms
 
@@ -27,7 +27,7 @@ def assessment_of(found: ScoredPair, policy: Policy) -> Assessment:
         score=found.score,
         band=found.band,
         specification_band=found.specification_band,
-        specification=_specification(found),
+        specification=_specification(found, policy),
         timing=_timing(found),
         region=_region(found),
         value=_value(found),
@@ -43,7 +43,7 @@ def assessment_of(found: ScoredPair, policy: Policy) -> Assessment:
     )
 
 
-def _specification(found: ScoredPair) -> Component:
+def _specification(found: ScoredPair, policy: Policy) -> Component:
     s = found.signals
     saw = {
         "meaning": round(s.dense, 3),
@@ -56,13 +56,13 @@ def _specification(found: ScoredPair) -> Component:
         "cpv": round(s.cpv, 3),
         "telling_needs": round(s.needs, 3),
         "nature": round(s.nature, 3),
-        "natures": [NATURES[f.nature.index(max(f.nature))] for f in (found.a, found.b)],
+        "natures": [likeliest_nature(f) for f in (found.a, found.b)],
         "scopes": [found.a.scope, found.b.scope],
         "readiness": round(s.readiness, 3),
         "described": round(s.described, 3),
         "value_likeness": round(s.value_likeness, 3),
         "value_size": round(s.value_size, 3),
-        "shared_words": telling_words(found.a, found.b),
+        "shared_words": telling_words(found.a, found.b, policy.synonyms),
         "shared_needs": shared_terms(found.a.concepts, found.b.concepts, _MAX_TERMS),
         "cpv_codes": [list(found.a.cpv_codes), list(found.b.cpv_codes)],
     }

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from events.coalitions import MemberState
 from events.responses import ResponseDocument
 from services.application.council_lines import CouncilLine
 from services.application.group_view import GroupView
-from services.domain.coalition import MemberState
 from services.domain.disclosure import shows_document
 from services.store import responses
 from services.store.responses import DOCUMENT, ROUTE, ResponseRow

@@ -4,10 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from events.coalitions import CoalitionMember, CoalitionState
+from events.coalitions import CoalitionMember, CoalitionState, MemberState
 from events.fields import Window
 from events.opportunities import PlanSummary
-from services.domain.coalition import MemberState
 from services.domain.disclosure import PlanFacts, member_facts, read_facts
 from services.domain.reorganisation import name_on, waits_for_person
 from services.store.plans import PlanRecord

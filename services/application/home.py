@@ -91,28 +91,28 @@ class Match:
     waits: bool
 
 
-async def load_home(session: AsyncSession, authority: str, at: datetime, today: date) -> Home:
-    """Loads the first page of an authority."""
-    found = _own(await coalitions.listed(session, authority, ended=False, limit=LIMIT), authority)
+async def load_home(session: AsyncSession, authority: str, at: datetime, today: date, limit: int = LIMIT) -> Home:
+    """Loads the first page of an authority, with at most `limit` groups, as many replies due, and as many plans."""
+    found = _own(await coalitions.listed(session, authority, ended=False, limit=limit), authority)
     # Asked apart: what is due may be older than the newest coalitions.
-    waiting = _own(await coalitions.waiting_for(session, authority, LIMIT), authority)
+    waiting = _own(await coalitions.waiting_for(session, authority, limit), authority)
     due = [one for one in waiting if one.has_others(today)]
     begun = [
         OwnDraft(one.plan_id, one.fields["title"]) for one in await plan_drafts.of_authority(session, authority, at)
     ]
     asked = await list_waiting(session, authority, today)
-    return Home(due, asked, found, await own_plans(session, authority, today), begun)
+    return Home(due, asked, found, await own_plans(session, authority, today, limit), begun)
 
 
-async def own_plans(session: AsyncSession, authority: str, today: date) -> list[OwnPlan]:
-    """The authority's active plans, earliest tender first; at most `LIMIT`."""
+async def own_plans(session: AsyncSession, authority: str, today: date, limit: int = LIMIT) -> list[OwnPlan]:
+    """The authority's active plans, earliest tender first; at most `limit`."""
     state = col(PlanRecord.state)
     query = (
         select(PlanRecord)
         .where(col(PlanRecord.authority) == authority, col(PlanRecord.status) == Status.ACTIVE, state.is_not(None))
         .order_by(state["tender_window"]["earliest"].as_string(), col(PlanRecord.plan_id))
     )
-    rows = (await session.execute(query.limit(LIMIT))).scalars().all()
+    rows = (await session.execute(query.limit(limit))).scalars().all()
     partners = await opportunities.active_for_plan(session, [row.plan_id for row in rows])
     counts = {
         plan_id: sum(not waits_for_person(other.partition(":")[0], today) for other in others)
@@ -122,14 +122,14 @@ async def own_plans(session: AsyncSession, authority: str, today: date) -> list[
 
 
 async def load_plan(
-    session: AsyncSession, authority: str, plan_id: str, today: date
+    session: AsyncSession, authority: str, plan_id: str, today: date, limit: int = LIMIT
 ) -> tuple[OwnPlan, list[Match]] | None:
     """One of the authority's own plans with its matches, strongest first; None if it has no such plan."""
     row = (await plans.by_id(session, [plan_id])).get(plan_id)
     if row is None or row.authority != authority or not row.state:
         return None
     mine = await opportunities.find(
-        session, authority=authority, plan_id=plan_id, band=None, status="active", limit=LIMIT
+        session, authority=authority, plan_id=plan_id, band=None, status="active", limit=limit
     )
     stored = await plans.by_id(session, {one for pair in mine for one in (pair.plan_a, pair.plan_b)})
     agreed = await introductions.agreed(session, [one.opportunity_id for one in mine])

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from events import opportunities as wire
-from events.coalitions import CoalitionMember
+from events.coalitions import CoalitionMember, MemberState
 from events.contracts import ContractPublished
 from events.fields import Origin
 from events.fields import Window as WireWindow
@@ -20,7 +20,6 @@ from matching.assessment import Assessment, Component, NearestMove
 from matching.engine import Generation
 from matching.plan import Plan, Sharing, Status, Window
 from matching.reference import display_name
-from services.domain.coalition import MemberState
 from services.domain.opportunity_status import OpportunityStatus
 
 

@@ -9,8 +9,13 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from matching.plan import Status
 from services.domain.benchmark_enquiries import is_wanted
-from services.domain.benchmark_requests import BenchmarkNotice, BenchmarkRequest, PlanStanding, is_current
+from services.domain.benchmark_requests import (
+    BenchmarkNotice,
+    BenchmarkRequest,
+    is_current,
+)
 from services.domain.charter_scope import is_about_ict
 from services.domain.disclosure import shown_requester
 from services.domain.notifications import CancelReason
@@ -70,7 +75,7 @@ async def _own(
     session: AsyncSession,
     _: str,
     kind: BenchmarkNotice,
-    stored: tuple[BenchmarkRequest, PlanStanding],
+    stored: tuple[BenchmarkRequest, Status],
     today: date,
 ) -> Compose | None:
     """An email to the authority that extends; None if it is outdated."""
@@ -95,7 +100,7 @@ async def _enquiry(
     session: AsyncSession,
     authority: str,
     kind: BenchmarkNotice,
-    stored: tuple[BenchmarkRequest, PlanStanding],
+    stored: tuple[BenchmarkRequest, Status],
     today: date,
 ) -> Compose | None:
     """An email to an authority that is asked; None if its answer is no longer wanted, or the two mute each other."""

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from events.validation_sentences import describe_problem
 
 PREFIX = "JOINTLY_"
+SignatureMode = Literal["off", "if-present", "required"]
 _FILES: Final = (
     "policy_file",
     "statistics_file",
@@ -79,7 +80,7 @@ class Settings(BaseSettings):
     )
 
     # --- Signatures
-    signatures: Literal["off", "if-present", "required"] = Field(
+    signatures: SignatureMode = Field(
         default="if-present",
         description="Signature checks of plan events: never, on every signed event, or also requiring "
         "signatures on the shared topic (production)",

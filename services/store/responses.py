@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from events.redaction import shorten_response
-from events.responses import DocumentReaders, Response
+from events.responses import AnswerKind, DocumentReaders, Response
 from matching.plan import Status
-from services.domain.coalition_answers import AnswerKind, ResponseOutcome
+from services.domain.coalition_answers import ResponseOutcome
 from services.domain.coalition_undo import ActChange, ActRecord
 from services.store.database import in_array, json_column, now, timestamp
 from services.store.forgotten import FORGOTTEN

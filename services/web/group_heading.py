@@ -2,9 +2,9 @@
 
 from typing import Final
 
+from events.coalitions import CoalitionStatus, MemberState
 from matching.text.formatting import join_words
 from services.application.group_view import GroupView
-from services.domain.coalition import CoalitionStatus, MemberState
 
 _ENDED: Final = {
     "dissolved": "This group has ended",

@@ -55,13 +55,13 @@ def test_the_kept_schema_is_the_one_the_class_makes(kind: str) -> None:
     assert schema["$id"] == f"urn:jointly:schema:{kind}"
 
 
-def test_there_is_a_schema_and_an_example_of_every_payload_and_of_nothing_else() -> None:
+def test_payloads_schemas_and_examples_are_the_same_set() -> None:
     assert sorted(path.stem for path in FOLDER.glob("*.json")) == KINDS
     assert sorted(path.stem for path in EXAMPLES.glob("*.json")) == KINDS
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_example_stands_on_a_topic_that_carries_it_under_its_key(kind: str) -> None:
+def test_an_example_has_the_topic_and_key_of_its_type(kind: str) -> None:
     golden = example(kind)
     topic = next(t for t in TOPICS if t.name == golden["topic"] or golden["topic"].startswith(f"{t.name}."))
     assert payload_types()[kind] in topic.payloads
@@ -71,7 +71,7 @@ def test_an_example_stands_on_a_topic_that_carries_it_under_its_key(kind: str) -
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_example_reads_in_both_modes_and_comes_back_as_it_was(kind: str) -> None:
+def test_an_example_reads_the_same_in_both_modes(kind: str) -> None:
     golden = example(kind)
     event = decode(headers_of(golden), value_of(golden), PAYLOADS)
     assert type(event.payload) is payload_types()[kind]
@@ -103,7 +103,7 @@ def test_an_example_is_valid_by_its_schema(kind: str) -> None:
         for path in paths(example(kind)["value"])
     ],
 )
-def test_a_field_left_out_is_refused_exactly_where_the_schema_requires_it(kind: str, path: Path) -> None:
+def test_a_missing_field_is_refused_where_the_schema_requires_it(kind: str, path: Path) -> None:
     golden = example(kind)
     left = without(golden["value"], path)
     try:

@@ -1,53 +1,37 @@
 """What a sweep does with many requests and holders, and what a council's home page reads of the questions."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.application.enquiries import EnquiryRecord, list_waiting
 from services.local_stack.mail_sink import MailSink
 from services.store import benchmark_enquiries
 from services.store.database import transaction
-from tests.integration.test_benchmark_enquiries import Scene, holding, make_scene
-from tests.integration.test_extensions import extension
 from tests.support.coalitions import AS_OF, BRADFORD, KIRKLEES, LEEDS, withdrawal
 from tests.support.contracts import contract
+from tests.support.enquiries import EnquiryScene, holding, make_scene
+from tests.support.extensions import extension
+from tests.support.statements import statements
 
 pytestmark = pytest.mark.integration
 
 
 @pytest_asyncio.fixture
-async def scene(database: AsyncEngine, mailbox: MailSink) -> Scene:
+async def scene(database: AsyncEngine, mailbox: MailSink) -> EnquiryScene:
     return await make_scene(database, mailbox)
 
 
-async def questions(scene: Scene, authority: str) -> Sequence[EnquiryRecord]:
+async def questions(scene: EnquiryScene, authority: str) -> Sequence[EnquiryRecord]:
     """The questions on a council's home page."""
     async with scene.harness.sessions() as session:
         return await list_waiting(session, authority, AS_OF)
 
 
-@contextmanager
-def statements(engine: AsyncEngine) -> Iterator[list[str]]:
-    """The statements that go to the database meanwhile."""
-    said: list[str] = []
-
-    def note(*given: Any) -> None:
-        said.append(given[2])
-
-    event.listen(engine.sync_engine, "before_cursor_execute", note)
-    try:
-        yield said
-    finally:
-        event.remove(engine.sync_engine, "before_cursor_execute", note)
-
-
-async def test_requests_of_one_sweep_are_spread_over_the_holders(scene: Scene) -> None:
+async def test_requests_of_one_sweep_are_spread_over_the_holders(scene: EnquiryScene) -> None:
     codes = [f"E090000{number:02}" for number in range(1, 11)]
     await scene.notifier.register(*codes)
     await scene.contracts.handle(*(contract(code) for code in codes))
@@ -58,7 +42,7 @@ async def test_requests_of_one_sweep_are_spread_over_the_holders(scene: Scene) -
     assert [count for (count,) in rows] == [2] * 6 + [3] * 4, "24 questions to ten councils"
 
 
-async def test_a_plan_that_no_longer_stands_asks_nobody_and_leaves_the_home_page(scene: Scene) -> None:
+async def test_a_withdrawn_plan_asks_nobody(scene: EnquiryScene) -> None:
     await scene.contracts.handle(contract(BRADFORD))
     await scene.harness.publish(extension())
     await scene.sweep()
@@ -70,7 +54,7 @@ async def test_a_plan_that_no_longer_stands_asks_nobody_and_leaves_the_home_page
     assert await questions(scene, BRADFORD) == []
 
 
-async def test_the_home_page_asks_the_database_as_often_for_many_questions(scene: Scene) -> None:
+async def test_many_questions_cost_the_home_page_no_more_queries(scene: EnquiryScene) -> None:
     await scene.contracts.handle(contract(BRADFORD))
     counts = []
     for number in (1, 2):
@@ -87,7 +71,7 @@ async def test_the_home_page_asks_the_database_as_often_for_many_questions(scene
     assert not any("FROM plans" in one for one in said), "what is answered or over is left out first"
 
 
-async def test_holders_are_found_by_indexes_and_the_register_is_read_once(scene: Scene) -> None:
+async def test_holders_are_found_by_indexes(scene: EnquiryScene) -> None:
     await scene.contracts.handle(contract(BRADFORD))
     await scene.harness.publish(extension(), extension(plan_id=f"{LEEDS}:HR-EXT-2"), holding(KIRKLEES))
     with statements(scene.engine) as said:

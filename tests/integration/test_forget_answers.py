@@ -14,8 +14,6 @@ from services.cli.forget import forget_stored
 from services.matcher import erasure
 from services.store import outbox, responses
 from services.store.database import transaction
-from tests.integration.test_enquiry_sweeps import statements
-from tests.integration.test_forget import WORD, tables_with
 from tests.support.coalitions import (
     AS_OF,
     BRADFORD,
@@ -27,7 +25,9 @@ from tests.support.coalitions import (
     plan_id,
     response_fields,
 )
+from tests.support.forgetting import WORD, tables_with
 from tests.support.parties import OFFICE, convene, register_party, since
+from tests.support.statements import statements
 
 THREE = (LEEDS, BRADFORD, KIRKLEES)
 WORDS = {"scope": f"{WORD} for all", "route": f"{WORD} framework"}

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 
-import pytest
 import pytest_asyncio
 
 from events.responses import ResponseAnswered, ResponseInvited
@@ -35,37 +34,30 @@ async def harness(database_url: str) -> AsyncIterator[CoalitionsHarness]:
         yield made
 
 
-async def test_a_plans_page_shows_its_matches_however_many_the_council_has(
-    harness: CoalitionsHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(home, "LIMIT", 1)
+async def test_a_plans_page_shows_its_matches_however_many_the_council_has(harness: CoalitionsHarness) -> None:
     async with harness.sessions() as session:
         for own in (plan_id(LEEDS), WEAKER):
-            found = await home.load_plan(session, LEEDS, own, AS_OF)
+            found = await home.load_plan(session, LEEDS, own, AS_OF, limit=1)
             assert found is not None
             assert [one.council for one in found[1]] == ["Bradford"]
 
 
-async def test_the_earliest_plans_are_shown(harness: CoalitionsHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_earliest_plans_are_shown(harness: CoalitionsHarness) -> None:
     async with harness.sessions() as session:
         assert [one.plan_id for one in await home.own_plans(session, LEEDS, AS_OF)] == [plan_id(LEEDS), WEAKER]
-        monkeypatch.setattr(home, "LIMIT", 1)
-        assert [one.plan_id for one in await home.own_plans(session, LEEDS, AS_OF)] == [plan_id(LEEDS)]
+        assert [one.plan_id for one in await home.own_plans(session, LEEDS, AS_OF, limit=1)] == [plan_id(LEEDS)]
 
 
-async def test_a_reply_is_due_however_many_newer_groups_there_are(
-    harness: CoalitionsHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_reply_is_due_however_many_newer_groups_there_are(harness: CoalitionsHarness) -> None:
     await harness.respond(ResponseInvited(**pair_fields(BRADFORD, LEEDS, 900)))
     invited = await harness.only()
     await harness.publish(*(plan(code, plan_id=f"{code}:T-1", **TELEPHONY) for code in (LEEDS, BRADFORD, KIRKLEES)))
     newer = next(one for one in await harness.coalitions() if one.coalition_id != invited.coalition_id)
     fields = response_fields(LEEDS, newer.coalition_id, newer.terms_revision, 901) | {"plan_id": f"{LEEDS}:T-1"}
     await harness.respond(ResponseAnswered(**fields, answer="interested"))
-    monkeypatch.setattr(home, "LIMIT", 1)
     async with harness.sessions() as session:
-        found = await home.load_home(session, LEEDS, now(), AS_OF)
-        others = await home.load_home(session, KIRKLEES, now(), AS_OF)
+        found = await home.load_home(session, LEEDS, now(), AS_OF, limit=1)
+        others = await home.load_home(session, KIRKLEES, now(), AS_OF, limit=1)
     assert [one.state.coalition_id for one in found.coalitions] == [newer.coalition_id]
     assert [one.state.coalition_id for one in found.due] == [invited.coalition_id]
     assert [one.state.coalition_id for one in others.due] == [newer.coalition_id]

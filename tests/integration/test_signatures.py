@@ -28,9 +28,9 @@ from services.store import authority_keys
 from services.store.authority_keys import AuthorityKey
 from services.store.database import Sessions, make_engine, make_sessions, now, transaction
 from tests.conftest import AnyBroker
-from tests.integration.test_pipeline import BARNET, LEEDS, enrol, plan
 from tests.pipeline import payloads_of, pipeline, send_raw
 from tests.support.command_line import CommandLine, command_line
+from tests.support.payroll_plans import BARNET, LEEDS, enrol, plan
 
 DAY = date(2026, 11, 22)
 
@@ -102,7 +102,7 @@ def test_only_the_authority_itself_is_believed_on_a_shared_topic(
         line.until(lambda: line.drained(4), "both keys are good while one takes over from the other")
 
 
-def test_what_was_refused_for_want_of_a_key_is_replayed_with_its_signature(
+def test_a_replay_keeps_the_signature(
     broker: AnyBroker, database_url: str, jointly: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enrol(database_url, LEEDS, BARNET)

@@ -8,11 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from services.store.database import make_engine
-from tests.integration import test_looking
-from tests.integration.test_looking import BRADFORD, CAMDEN, KENT, LEEDS, Publish, plan, run
+from tests.support.filled_database import BRADFORD, CAMDEN, KENT, LEEDS, Publish, plan, run
 
 LATE = {"tender_window": {"earliest": "2028-04-01", "latest": "2028-08-31"}}
-publish = test_looking.publish
 OWN = f"{LEEDS}:HR-1"
 _WRITTEN = "SELECT '{table}', CAST(xmin AS text), CAST(xmax AS text) FROM {table} ORDER BY 2, 3"
 
@@ -72,7 +70,7 @@ def test_an_extension_of_the_present_contract_reaches_a_later_window(publish: Pu
 
 
 @pytest.mark.parametrize("sharing", ["match_only", "private"])
-def test_nothing_of_a_plan_that_is_not_shared_openly_is_reckoned(publish: Publish, sharing: str) -> None:
+def test_only_openly_shared_plans_are_reckoned(publish: Publish, sharing: str) -> None:
     publish(plan(LEEDS), plan(BRADFORD, sharing=sharing), plan(KENT, sharing=sharing, **LATE))
     found = tried("--months", "12")
     assert (found["gained"], found["lost"], found["kept"]) == ([], [], 0)

@@ -61,9 +61,7 @@ def said(event: Event) -> tuple[Any, ...]:
     return event["STATUS"], event.decoded("DTSTART"), event["SEQUENCE"]
 
 
-async def test_days_of_a_suggestion_are_tentative_whole_days_with_two_alarms(
-    client: httpx2.AsyncClient, address: str
-) -> None:
+async def test_days_of_a_suggestion_are_tentative(client: httpx2.AsyncClient, address: str) -> None:
     found = await events(client, address)
     assert {kind: said(event)[:2] for kind, event in found.items()} == {
         "decide-by": ("TENTATIVE", date(2027, 2, 16)),
@@ -100,7 +98,7 @@ async def test_an_event_keeps_its_uid_and_ends_as_cancelled(
     assert left["decide-by"]["SEQUENCE"] > accepted["decide-by"]["SEQUENCE"]
 
 
-async def test_the_end_of_a_contract_moves_and_is_cancelled_with_its_plan(
+async def test_the_end_of_a_contract_moves_with_its_plan(
     client: httpx2.AsyncClient, harness: CoalitionsHarness, address: str
 ) -> None:
     await add_matcher(harness)

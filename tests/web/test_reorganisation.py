@@ -34,7 +34,7 @@ async def link(web: WebHarness, mailbox_of: str) -> str:
     return LinkMaker(BASE, (SECRET,)).answer(ELMBRIDGE, pair, ref, today(None)).removeprefix(BASE)
 
 
-async def test_a_link_moves_from_the_council_to_its_successor_on_the_day(web: WebHarness) -> None:
+async def test_a_link_moves_to_the_successor_on_the_day(web: WebHarness) -> None:
     async with transaction(web.processes.sessions) as session:
         for code in (ELMBRIDGE, EAST):
             await save(session, AuthorityUpdate(code, {"mailbox": f"ict@{code.lower()}.example"}))
@@ -51,7 +51,7 @@ async def test_a_link_moves_from_the_council_to_its_successor_on_the_day(web: We
 
 
 @pytest.mark.parametrize("registered", [True, False])
-async def test_the_successor_stops_the_emails_of_the_council_that_has_ceased(
+async def test_a_successor_stops_the_emails_of_a_ceased_council(
     web: WebHarness, mailbox: MailSink, registered: bool
 ) -> None:
     sessions = web.processes.sessions
@@ -84,9 +84,7 @@ async def test_the_successor_stops_the_emails_of_the_council_that_has_ceased(
 
 
 @pytest.mark.parametrize("registered", [True, False])
-async def test_the_successor_signs_in_by_the_name_of_the_council_that_has_ceased(
-    web: WebHarness, registered: bool
-) -> None:
+async def test_a_successor_signs_in_by_the_ceased_councils_name(web: WebHarness, registered: bool) -> None:
     at, person = datetime.combine(VESTING, time(12), UTC), ("Ann Other", "Category manager")
     async with transaction(web.processes.sessions) as session:
         for code in (ELMBRIDGE, EAST) if registered else (EAST,):
@@ -100,7 +98,7 @@ async def test_the_successor_signs_in_by_the_name_of_the_council_that_has_ceased
     assert found.authority == (ELMBRIDGE if registered else EAST)
 
 
-async def test_the_successor_mutes_and_hears_again_what_the_emails_leave_out(web: WebHarness) -> None:
+async def test_a_successor_mutes_and_unmutes_partners(web: WebHarness) -> None:
     async with transaction(web.processes.sessions) as session:
         for code in (ELMBRIDGE, EAST):
             muted = frozenset({LEEDS}) if code == ELMBRIDGE else frozenset({BRADFORD})
@@ -138,7 +136,7 @@ async def test_the_mailbox_that_is_changed_is_the_successors(web: WebHarness) ->
     }
 
 
-async def test_from_the_day_every_page_shows_the_successor_and_what_waits(web: WebHarness) -> None:
+async def test_from_the_day_every_page_shows_the_successor(web: WebHarness) -> None:
     # Nobody succeeds the whole of the county council: two councils divide it.
     await web.processes.publish(*(plan(code, tender_window=LATE) for code in (ELMBRIDGE, COUNTY, LEEDS)))
     own = f"/p/{plan_id(LEEDS)}"

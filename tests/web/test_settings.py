@@ -15,8 +15,8 @@ from services.domain.mailbox_codes import MAX_CODES_AN_HOUR, MAX_TRIES
 from services.local_stack.mail_sink import MailSink
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import now, transaction
-from tests.integration.test_lock_order import put_intents
 from tests.support.coalitions import AS_OF, BRADFORD, LEEDS
+from tests.support.intents import put_intents
 from tests.support.parties import OFFICE, register_party, since
 from tests.support.web import BASE, WebHarness, web_client
 
@@ -63,9 +63,7 @@ async def mailbox_of_leeds(web: WebHarness) -> str:
     return str(rows[0].mailbox)
 
 
-async def test_a_mailbox_changes_by_two_codes_and_everything_of_the_old_one_ends(
-    leeds: WebHarness, mailbox: MailSink
-) -> None:
+async def test_a_mailbox_changes_by_two_codes(leeds: WebHarness, mailbox: MailSink) -> None:
     link = await leeds.link(LEEDS)
     assert (await leeds.client.get(link)).status_code == 200
     async with web_client(leeds.processes.sessions, leeds.processes.settings) as late:
@@ -98,9 +96,7 @@ async def test_a_mailbox_changes_by_two_codes_and_everything_of_the_old_one_ends
     assert mailbox.mails()[-1]["To"] == NEW
 
 
-async def test_an_office_has_the_same_settings_but_lets_nobody_act_for_it(
-    grouped: WebHarness, mailbox: MailSink
-) -> None:
+async def test_nobody_acts_for_an_office(grouped: WebHarness, mailbox: MailSink) -> None:
     old = "office@gb-x-office.example"
     await register_party(grouped.processes.sessions, since(AS_OF, LEEDS), mailbox=old)
     await grouped.sign_in(OFFICE, mailbox)
@@ -154,9 +150,7 @@ async def test_codes_are_of_one_session_and_one_quarter_of_an_hour(leeds: WebHar
     assert await mailbox_of_leeds(leeds) == OLD
 
 
-async def test_a_mailbox_is_one_address_and_codes_go_out_five_times_an_hour(
-    leeds: WebHarness, mailbox: MailSink
-) -> None:
+async def test_a_mailbox_gets_codes_five_times_an_hour(leeds: WebHarness, mailbox: MailSink) -> None:
     for given, said in (
         ("", "Enter the new mailbox"),
         ("leeds", "exactly one @"),

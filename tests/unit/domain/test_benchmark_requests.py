@@ -1,51 +1,24 @@
 """When an extension asks for a benchmark, until when, and what answers it."""
 
-from dataclasses import replace
 from datetime import date
 
 import pytest
 
+from events.benchmarks import ExtensionDecision
+from matching.plan import Status
 from services.domain.benchmark_cells import (
     BenchmarkCell,
-    CellKey,
-    PriceStep,
-    Quarter,
-    SizeClass,
-    Suppression,
-    WithheldReason,
 )
 from services.domain.benchmark_requests import (
-    BenchmarkRequest,
     BenchmarkStatus,
-    ExtensionDecision,
-    PlanStanding,
     Tally,
     answer_request,
     decide,
     is_overdue,
     is_without_benchmark,
     months_past,
-    request_benchmark,
 )
-
-TODAY = date(2026, 12, 3)
-DUE = date(2026, 12, 17)
-END = date(2027, 3, 31)
-KEY = CellKey("48450", "user-year", SizeClass.FROM_1000)
-SHOWN = BenchmarkCell(KEY, Quarter(2026, 3), authorities=5, suppliers=3, median=PriceStep(58))
-SUPPRESSED = BenchmarkCell(KEY, Quarter(2026, 3), Suppression.FEW_AUTHORITIES)
-WITHHELD = replace(SUPPRESSED, withheld={WithheldReason.SENSITIVE: 2})
-
-
-def request(months: int = 13, first_end: date = END) -> BenchmarkRequest | None:
-    ends = (first_end, END)
-    return request_benchmark("0" * 32, "E08000035:X", category="48450", months=months, ends=ends, today=TODAY)
-
-
-def made() -> BenchmarkRequest:
-    found = request()
-    assert found is not None
-    return found
+from tests.unit.domain.benchmark_requests import DUE, END, SHOWN, SUPPRESSED, TODAY, WITHHELD, made, request
 
 
 @pytest.mark.parametrize(
@@ -108,17 +81,17 @@ def test_an_answer_stands() -> None:
 @pytest.mark.parametrize(
     ("decided", "plan", "today", "overdue", "without"),
     [
-        (False, PlanStanding.ACTIVE, DUE, False, False),
-        (False, PlanStanding.ACTIVE, date(2026, 12, 18), True, False),
-        (False, PlanStanding.ACTIVE, date(2027, 4, 1), True, True),
-        (False, PlanStanding.AWARDED, TODAY, False, True),
-        (False, PlanStanding.WITHDRAWN, date(2027, 4, 1), False, False),
-        (True, PlanStanding.AWARDED, date(2027, 4, 1), False, False),
-        (True, PlanStanding.ACTIVE, date(2027, 4, 1), False, False),
+        (False, Status.ACTIVE, DUE, False, False),
+        (False, Status.ACTIVE, date(2026, 12, 18), True, False),
+        (False, Status.ACTIVE, date(2027, 4, 1), True, True),
+        (False, Status.AWARDED, TODAY, False, True),
+        (False, Status.WITHDRAWN, date(2027, 4, 1), False, False),
+        (True, Status.AWARDED, date(2027, 4, 1), False, False),
+        (True, Status.ACTIVE, date(2027, 4, 1), False, False),
     ],
 )
 def test_what_went_ahead_without_a_benchmark(
-    decided: bool, plan: PlanStanding, today: date, overdue: bool, without: bool
+    decided: bool, plan: Status, today: date, overdue: bool, without: bool
 ) -> None:
     found = decide(made(), ExtensionDecision.EXTEND, TODAY) if decided else made()
     assert (is_overdue(found, plan, today), is_without_benchmark(found, plan, today)) == (overdue, without)

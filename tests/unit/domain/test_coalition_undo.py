@@ -6,18 +6,17 @@ from datetime import date, timedelta
 
 import pytest
 
+from events.coalitions import CoalitionStatus, MemberState
+from events.responses import AnswerKind
 from services.domain.coalition import (
     MAX_MEMBERS,
     Coalition,
-    CoalitionStatus,
-    MemberState,
     PlanChange,
     apply_plan_change,
     revise,
 )
 from services.domain.coalition_answers import (
     NO_BARS,
-    AnswerKind,
     AnswerRefusedError,
     InvitationRequest,
     RefusalReason,
@@ -235,7 +234,7 @@ def test_taking_the_lead_back_leaves_it_free_under_new_terms() -> None:
     assert undone.terms_revision == before.terms_revision + 2
 
 
-def test_the_lead_that_leaves_and_comes_back_leads_again_if_nobody_else_does() -> None:
+def test_a_lead_that_comes_back_leads_again() -> None:
     assert _taken_back(formed, lambda c: leave(c, LEEDS), _same, LEEDS, "leave").lead == LEEDS
     taken = _taken_back(formed, lambda c: leave(c, LEEDS), lambda c: take_lead(c, BRADFORD), LEEDS, "leave")
     assert taken.lead == BRADFORD
@@ -263,7 +262,7 @@ def test_coming_back_makes_no_ninth_member() -> None:
         )
 
 
-def test_the_mute_of_a_not_the_same_thing_can_always_be_taken_back() -> None:
+def test_a_mute_can_always_be_taken_back() -> None:
     before = replace(formed_without_kirklees(), status=S.FROZEN)
     change = act_change(before, before, BRADFORD)
     assert not can_undo(before, ActRecord("commit", INVITED_ON, change), INVITED_ON, NO_BARS)

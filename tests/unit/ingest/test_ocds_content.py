@@ -13,7 +13,7 @@ from tests.unit.ingest import rejected
 from tests.unit.ingest.notices import NOTICE, notice, plan_of, reads_of
 
 
-def test_codes_places_money_and_dates_come_from_wherever_they_stand(tmp_path: Path) -> None:
+def test_facts_come_from_wherever_they_stand(tmp_path: Path) -> None:
     tender = {
         "classification": {"scheme": "CPV", "id": "48000000-8"},
         "items": [
@@ -158,7 +158,7 @@ def test_infinity_where_nobody_looks_does_no_harm(tmp_path: Path) -> None:
     assert plan_of(tmp_path, text.encode()).value is None
 
 
-def test_long_texts_are_cut_and_control_characters_and_surrogates_replaced(tmp_path: Path) -> None:
+def test_texts_are_cut_and_cleaned(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, notice({"title": "a" * 10_000_000, "description": "b\x00\ud800 " * 100_000}))
     assert len(plan.title) == 500
     assert len(plan.description) <= 20_000

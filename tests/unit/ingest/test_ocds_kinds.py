@@ -101,7 +101,7 @@ def test_trial_55_a_field_that_was_deleted_is_gone(tmp_path: Path) -> None:
 # Joint notices
 
 
-def test_trial_35_a_joint_cancellation_withdraws_the_plan_of_each_buyer(tmp_path: Path) -> None:
+def test_trial_35_a_cancellation_withdraws_each_buyers_plan(tmp_path: Path) -> None:
     plans = of_trial(tmp_path, "35")
     assert {type(plan) for plan in plans} == {PlanWithdrawn}
     assert {plan.authority for plan in plans} == {"E08000035", "E08000032"}
@@ -119,7 +119,7 @@ def test_a_buyer_that_stands_twice_has_one_plan(tmp_path: Path) -> None:
     assert len(accepted(reads_of(tmp_path, notice(parties=[DERBY, again])))) == 1
 
 
-def test_a_buyer_that_is_not_known_does_not_cost_the_others_their_plans(tmp_path: Path) -> None:
+def test_an_unknown_buyer_leaves_the_others_their_plans(tmp_path: Path) -> None:
     stranger = {"id": "p4", "name": "Anytown Trust", "roles": ["buyer"]}
     (read,) = reads_of(tmp_path, notice(parties=[DERBY, stranger]))
     assert isinstance(read, AcceptedEntry)
@@ -217,7 +217,7 @@ def test_the_lots_that_live_say_what_is_bought(tmp_path: Path, status: str) -> N
     assert plan.cpv == ("48000000", "72000000")
 
 
-def test_a_value_of_the_whole_stays_where_the_living_lots_have_none(tmp_path: Path) -> None:
+def test_the_whole_value_stays_where_lots_have_none(tmp_path: Path) -> None:
     lots = [{"id": "1", "status": "cancelled"}, {"id": "2", "status": "planned"}]
     assert plan_of(tmp_path, notice({"lots": lots, "value": {"amount": 970}})).value.amount == 970
 
@@ -240,7 +240,7 @@ def test_two_notices_of_one_second_are_both_read_by_their_numbers(tmp_path: Path
     assert plans[0].revision + 1 == plans[1].revision
 
 
-def test_two_notices_of_one_second_are_in_order_in_two_files_as_well(tmp_path: Path) -> None:
+def test_two_notices_of_one_second_in_two_files_are_in_order(tmp_path: Path) -> None:
     first = plan_of(tmp_path, notice(id="037689-2027"))
     second = plan_of(tmp_path, notice({"title": "Case management and forms"}, id="037690-2027"))
     assert first.revision < second.revision

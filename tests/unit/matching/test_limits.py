@@ -85,7 +85,7 @@ def test_a_common_window_under_fifteen_days_is_digest_at_most(days: int, *, held
 
 
 @pytest.mark.parametrize("value", [49_999.0, 100.0])
-def test_a_plan_below_the_floor_joins_nobody_however_large_the_other(value: float) -> None:
+def test_a_plan_below_the_floor_joins_nobody(value: float) -> None:
     found = assess({"value": value}, {"value": 9_000_000.0})
     assert "too-small" in [gate.code for gate in found.gates]
     assert not features(plan(value=value)).is_joinable
@@ -101,7 +101,7 @@ def test_unknown_and_token_values_are_not_small(value: float | None) -> None:
 
 
 @pytest.mark.parametrize(("as_of", "held"), [(date(2027, 2, 11), False), (date(2027, 2, 12), True)])
-def test_once_the_day_to_decide_by_has_passed_a_pair_is_digest_at_most(as_of: date, *, held: bool) -> None:
+def test_past_the_day_to_decide_by_a_pair_is_digest_at_most(as_of: date, *, held: bool) -> None:
     one, other = (features(plan(authority, description=SAID)) for authority in (LEEDS, YORK))
     found = engine().assess(one, other, as_of)
     assert found.decide_by == date(2027, 2, 11)

@@ -73,7 +73,7 @@ def test_the_call_after_a_killed_encoder_fails_as_transient(apart: EncoderProces
     assert process_of(apart) != first
 
 
-def test_a_signal_to_the_whole_group_is_left_to_whoever_started_it(apart: EncoderProcess) -> None:
+def test_the_encoder_ignores_a_signal_to_the_whole_group(apart: EncoderProcess) -> None:
     for ending in (signal.SIGINT, signal.SIGTERM):
         os.kill(process_of(apart), ending)
     assert apart.embed(TEXTS).shape == (3, apart.dimensions)
@@ -85,7 +85,7 @@ def test_an_error_of_one_call_is_raised_here_and_the_next_works(apart: EncoderPr
     assert apart.embed(TEXTS).shape == (3, apart.dimensions)
 
 
-def test_where_no_process_can_be_started_that_passes_and_a_later_call_works(
+def test_a_process_that_could_not_start_is_started_later(
     apart: EncoderProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def start(_: SpawnProcess) -> None:
