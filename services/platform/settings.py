@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "JOINTLY_"
 MAX_PORT: Final = 65_535
+SignatureMode = Literal["off", "if-present", "required"]
 _FILES: Final = (
     "policy_file",
     "statistics_file",
@@ -88,7 +89,7 @@ class Settings(BaseSettings):
     )
 
     # --- Signatures
-    signatures: Literal["off", "if-present", "required"] = Field(
+    signatures: SignatureMode = Field(
         default="if-present",
         description="Signature checks of plan events: never, on every signed event, or also requiring "
         "signatures on the shared topic (production)",

@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from services.domain.benchmark_cells import CellKey, Quarter, SizeClass, Suppression, WithheldReason
+from events.contracts import WithheldReason
+from services.domain.benchmark_cells import (
+    CellKey,
+    Quarter,
+    SizeClass,
+    Suppression,
+)
 from services.domain.benchmark_inputs import benchmark_inputs, cells_of_quarter
 from services.domain.disclosure import Tier, contract_is_open, contract_opens_on
 from services.domain.suppliers import supplier_key, supplier_names, suppliers_key
@@ -30,7 +36,7 @@ QUARTER = Quarter(2026, 3)
         ({"cpv": []}, False),
     ],
 )
-def test_a_contract_counts_where_it_ran_and_was_open_in_the_quarter(changes: dict[str, Any], counts: bool) -> None:
+def test_a_contract_counts_in_quarters_it_ran_openly(changes: dict[str, Any], counts: bool) -> None:
     assert bool(benchmark_inputs([contract(**changes)], QUARTER).records) is counts
 
 

@@ -6,9 +6,14 @@ from datetime import date
 import pytest
 
 from matching.assessment import Band
+from matching.calendar import add_months
 from matching.components.region import DeliveryArea, delivery_area, proximity
 from matching.components.specification import cpv_similarity
-from matching.components.timing import add_months, next_change_after, overlap_of, tender_span
+from matching.components.timing import (
+    next_change_after,
+    overlap_of,
+    tender_span,
+)
 from matching.lead_time import LeadTime
 from matching.plan import Kind, Plan, Sharing, Stage, Status, Window
 from matching.policy import Policy
@@ -125,7 +130,7 @@ def test_neighbours_are_called_so_before_a_small_region_is_named(one: str, other
     assert proximity(a, b, POLICY.region)[0] == proximity(stated, b, POLICY.region)[0]
 
 
-def test_regions_are_the_plan_s_else_the_authority_s_else_the_nation() -> None:
+def test_a_plan_without_regions_has_its_authoritys() -> None:
     assert delivery_area(plan(regions=("UKI", "TLC11"))).codes == ("TLC31", "TLI")
     assert delivery_area(plan(LEEDS)) == DeliveryArea(("TLE42",), LEEDS, stated=False)
     assert delivery_area(plan("GB-X-somebody")).codes == ("UK",)
