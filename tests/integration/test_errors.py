@@ -59,6 +59,7 @@ NEEDS_DATABASE = {
     "extensions list": [],
     "digests flush": [],
     "explain": ["E09000015:A"],
+    "feedback": ["{empty}", "--plans", "{empty}"],
     "forget": ["E09000015:A"],
     "frameworks check": ["E09000015:A"],
     "frameworks export": [],
@@ -120,7 +121,6 @@ NEEDS_NEITHER = {
     "doctor",
     "encoder export",
     "evaluate",
-    "feedback",
     "fit",
     "keys make",
     "openapi",
@@ -177,7 +177,8 @@ def run(away: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pyte
     (tmp_path / "key.json").write_text(capfd.readouterr().out, "utf-8")
     (tmp_path / "parties.csv").write_text(PARTIES, "utf-8")
     files = {name: tmp_path / f"{name}.csv" for name in ("register", "frameworks", "signatories", "parties")}
-    places = files | {"key": tmp_path / "key.json", "folder": tmp_path}
+    (tmp_path / "empty.jsonl").touch()
+    places = files | {"key": tmp_path / "key.json", "empty": tmp_path / "empty.jsonl", "folder": tmp_path}
 
     def run(command: str, *more: str) -> tuple[int, str]:
         words = [*command.split(), *(word.format(**places) for word in more)]

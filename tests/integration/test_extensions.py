@@ -175,6 +175,18 @@ async def test_what_went_ahead_without_a_benchmark_is_listed_as_such(harness: Co
     assert (after.overdue, after.without_benchmark) == (False, True)
 
 
+@pytest.mark.parametrize(("sharing", "names_answer"), [("open", True), ("match_only", False)])
+async def test_the_event_of_a_decision_names_the_answer_only_for_an_open_plan(
+    harness: CoalitionsHarness, sharing: str, *, names_answer: bool
+) -> None:
+    """The id of an answer from a file derives from its content, which names the plan."""
+    await harness.publish(extension(sharing=sharing))
+    await sweep_requests(harness.sessions, AS_OF)
+    await decision(harness)
+    rows = await harness.rows(f"SELECT headers FROM outbox WHERE topic = '{BENCHMARKS.name}' ORDER BY id DESC LIMIT 1")
+    assert ("ce_causationid" in dict(rows[0].headers)) == names_answer
+
+
 @pytest.mark.parametrize(("sharing", "told"), [("match_only", [("requested", 13, None, None)]), ("private", [])])
 async def test_an_event_tells_no_more_than_the_plan_shares(
     harness: CoalitionsHarness, sharing: str, told: list[Any]
