@@ -78,7 +78,8 @@ class ConsumerState(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         async with self.in_flight:
             self.revoked += 1
-            self._unassigned_since = time.monotonic()
+            if self._unassigned_since is None:  # each attempt to join revokes again
+                self._unassigned_since = time.monotonic()
             self.drop_read_ahead()
             await self.offsets.flush()
             log.info("partitions revoked", partitions=_names(revoked))

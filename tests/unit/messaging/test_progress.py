@@ -180,6 +180,7 @@ async def test_the_age_grows_while_a_consumer_is_no_member_of_its_group(revoked:
     else:
         assert await check() == "not yet a member of the consumer group"
     await asyncio.sleep(0.2)
+    await state.on_partitions_revoked([])  # as each attempt to join does
     measuring = asyncio.create_task(consuming.measure_for_ever(state, "matcher", 60))
     await asyncio.sleep(0.05)
     measuring.cancel()
