@@ -26,10 +26,10 @@ from services.store import authority_keys, contracts, programme
 from services.store.authority_keys import AuthorityKey
 from services.store.database import make_engine, make_sessions, now, transaction
 from tests.conftest import AnyBroker
-from tests.integration.test_pipeline import enrol
 from tests.pipeline import Pipeline, payloads_of, pipeline, send_raw
 from tests.support.coalitions import AS_OF, BRADFORD, LEEDS
 from tests.support.contracts import ContractsHarness, contract, contract_record, withdrawal
+from tests.support.payroll_plans import enrol
 
 pytestmark = pytest.mark.integration
 

@@ -2,24 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
 from typer.testing import CliRunner
 
 from events.dead_letters import DeadLetterReason, Origin
 from events.plans import PlanPublished
 from events.topics import DEAD_OPPORTUNITIES, DEAD_PLANS, PLANS, authority_topic
 from services.cli import application
-from services.matcher.plan_decoding import read
 from services.messaging import dead_letter_queue, topic_admin
-from services.messaging.kafka import Record, connection, make_producer, send
-from services.messaging.signature_policy import RejectedRecord
+from services.messaging.kafka import make_producer, send
 from services.platform.settings import Settings, settings
 from tests.conftest import AnyBroker
+from tests.support.broker_records import Sent, everything_on, refuse_all
 from tests.unit.events.messages import example, headers_of, value_of
 
 GOLDEN = example(PlanPublished.type)
@@ -27,7 +24,6 @@ HEADERS = headers_of(GOLDEN)
 KEY = GOLDEN["key"].encode()
 STEERING = b'\x1b]0;owned\x07{"title": "\xe2\x80\xae"}'
 
-Sent = tuple[str, bytes, list[tuple[str, bytes]], bytes]
 
 WRONG: list[Sent] = [
     (PLANS.name, KEY, HEADERS, STEERING),
@@ -53,36 +49,6 @@ def listed(*words: str) -> list[dict[str, Any]]:
     done = run("list", "--json", *words)
     assert done.exit_code == 0, done.output
     return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-async def everything_on(using: Settings, *names: str, at_least: int) -> Sequence[Record]:
-    consumer = AIOKafkaConsumer(*names, **connection(using), auto_offset_reset="earliest")
-    await consumer.start()
-    found: list[Record] = []
-    try:
-        async with asyncio.timeout(30):
-            while len(found) < at_least:
-                found += [r for some in (await consumer.getmany(timeout_ms=200)).values() for r in some]
-    finally:
-        await consumer.stop()
-    return found
-
-
-async def refuse_all(using: Settings, sent: Sequence[Sent]) -> None:
-    """Publishes records and has the matcher's own reading refuse them."""
-    await topic_admin.create(using, ["E08000032"])
-    producer = make_producer(using, "tests")
-    await producer.start()
-    try:
-        for name, key, headers, value in sent:
-            await producer.send_and_wait(name, key=key, value=value, headers=headers)
-        names = {name for name, *_ in sent}
-        for record in await everything_on(using, *names, at_least=len(sent)):
-            item = read(record, datetime.now(UTC))
-            assert isinstance(item, RejectedRecord)
-            await dead_letter_queue.dead_letter(producer, DEAD_PLANS, record, item.reason, item.sentence)
-    finally:
-        await producer.stop()
 
 
 async def put(using: Settings, **letter: Any) -> None:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
@@ -16,6 +15,7 @@ from services.cli.errors import MEANINGS, ExitCode, Problem, problem_of
 from services.local_stack.child_process import free_port
 from services.local_stack.postgres import Server
 from services.platform.settings import PREFIX, settings
+from tests.support.command_line import leaves
 
 ROOT = Path(__file__).parents[2]
 PLANS = str(ROOT / "docs/examples/plans.jsonl")
@@ -129,16 +129,6 @@ NEEDS_NEITHER = {
     "up",
 }
 """These end, or run on parts of their own."""
-
-
-def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
-    """Every command that does something, by its words."""
-    inner = getattr(command, "commands", None)
-    if not inner:
-        yield " ".join(path)
-        return
-    for name, one in inner.items():
-        yield from leaves(one, (*path, name))
 
 
 def test_every_command_is_tried() -> None:

@@ -3,11 +3,9 @@
 import json
 from pathlib import Path
 
-from tests.integration import test_looking
-from tests.integration.test_looking import BRADFORD, CAMDEN, LEEDS, Publish, plan, run
+from tests.support.filled_database import BRADFORD, CAMDEN, LEEDS, Publish, plan, run
 from tests.support.ids import opportunity_id
 
-publish = test_looking.publish
 OWN = f"{LEEDS}:HR-1"
 
 

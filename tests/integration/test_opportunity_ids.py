@@ -20,8 +20,8 @@ from services.store import causation, id_keys, intents
 from services.store.database import Sessions, make_engine, make_sessions, transaction
 from services.store.migrate import migrate
 from services.store.outbox import Outbox
-from tests.integration.test_looking import BRADFORD, LEEDS, plan
 from tests.pipeline import record_of
+from tests.support.filled_database import BRADFORD, LEEDS, plan
 from tests.support.ids import KEY
 from tests.support.matcher import make_matcher
 

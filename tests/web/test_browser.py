@@ -16,9 +16,7 @@ from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, LEEDS, plan, p
 from tests.support.contracts import ContractsHarness, contract
 from tests.support.ids import opportunity_id
 from tests.support.web import BASE, SECRET
-from tests.web.browser import Site, needs_chromium, sign_in, tab_to
-
-WIDTHS = (375, 1200)
+from tests.web.browser import WIDTHS, Site, needs_chromium, sign_in, tab_to
 
 pytestmark = needs_chromium
 

@@ -19,8 +19,7 @@ from services.web.signing import SESSION_COOKIE
 from tests.support.api import bearer, token_of
 from tests.support.coalitions import BRADFORD, LEEDS, plan_id
 from tests.support.ids import opportunity_id
-from tests.support.web import BASE, HOST, SECRET, WebHarness, open_session, web_settings
-from tests.web.test_site import nowhere
+from tests.support.web import BASE, HOST, SECRET, WebHarness, nowhere, open_session, web_settings
 
 PATHS = sorted(
     {

@@ -23,7 +23,7 @@ from events.responses import (
     RouteOutcome,
     RouteStep,
 )
-from services.ingest.entries import Accepted as ReadPlan
+from services.ingest.entries import AcceptedEntry as ReadPlan
 from services.ingest.entries import Options, plain
 from services.ingest.jsonl import read_jsonl
 from services.matcher.plan_decoding import PlanRecordAccepted, read

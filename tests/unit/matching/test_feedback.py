@@ -10,7 +10,7 @@ from services.application.responses import ResponseError, read_jsonl
 from services.cli.feedback import judge_pairs
 from services.cli.pairs import read_pairs
 from tests.unit.matching.builders import CAMDEN, LEEDS, YORK
-from tests.unit.matching.test_offline_commands import payload, run
+from tests.unit.matching.offline import payload, run
 
 ONE, OTHER, THIRD = f"{LEEDS}:1", f"{YORK}:2", f"{CAMDEN}:3"
 IDS = {frozenset(pair): f"{number:032x}" for number, pair in enumerate(((ONE, OTHER), (ONE, THIRD)))}
