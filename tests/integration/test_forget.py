@@ -62,9 +62,7 @@ async def test_no_word_of_a_forgotten_plan_is_left(harness: MatcherHarness, even
     assert await forget(harness, OURS.plan_id) == erasure.ErasedContent(plans=1, ended=done.withdrawn + done.ended)
 
 
-async def test_the_pairs_of_a_plan_are_withdrawn_in_parts(
-    harness: MatcherHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_pairs_of_a_plan_are_ended_in_parts(harness: MatcherHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(erasure, "PAIRS_AT_ONCE", 2)
     codes = ("E09000003", "E09000004", "E09000005", "E09000006", "E09000007")
     await harness.handle([*(plan("P-1", code, title="Payroll system") for code in codes), OURS])
