@@ -43,8 +43,9 @@ def to_event(
 ) -> Message:
     """Build a dead letter as a Kafka message. It holds the original bytes, or their head with length and sha256.
 
-    `exact`: key, headers and value are the record's, so the event can be sent again. The dead letter of an event about
-    a private plan holds no bytes of the value. `whole`: length and sha256 of a value that nobody kept.
+    `exact`: key, headers and value are the record's, so the event can be sent again. The dead letter of an event
+    that may be about a private plan holds no bytes of the value.
+    `whole`: length and sha256 of a value that nobody kept.
     """
     length, sha256 = whole or (len(value or b""), hashlib.sha256(value or b"").hexdigest())
     private = is_private(value)

@@ -52,7 +52,7 @@ async def test_the_newest_revision_stands_in_any_order(harness: ContractsHarness
     assert await harness.rows("SELECT revision, payload->>'title' FROM contracts") == [(4, "Payroll again")]
 
 
-async def test_the_same_again_changes_nothing_and_other_content_is_a_dead_letter(harness: ContractsHarness) -> None:
+async def test_a_revision_with_other_content_is_a_dead_letter(harness: ContractsHarness) -> None:
     await harness.handle(contract(), contract())
     await harness.handle(contract())
     assert await harness.rows("SELECT 1 FROM outbox") == []
@@ -60,6 +60,16 @@ async def test_the_same_again_changes_nothing_and_other_content_is_a_dead_letter
     ((topic, value),) = await harness.rows("SELECT topic, value FROM outbox")
     assert (topic, json.loads(bytes(value))["reason"]) == (DEAD_CONTRACTS.name, DeadLetterReason.REVISION_CONFLICT)
     assert await harness.rows("SELECT payload->>'title' FROM contracts") == [("HR and payroll system",)]
+
+
+async def test_a_withdrawal_below_what_is_still_shared_is_seen(harness: ContractsHarness) -> None:
+    await harness.handle(contract(revision=9), withdrawal(revision=4))
+    ((topic, value),) = await harness.rows("SELECT topic, value FROM outbox")
+    letter = json.loads(bytes(value))
+    assert (topic, letter["reason"]) == (DEAD_CONTRACTS.name, DeadLetterReason.SUPERSEDED_WITHDRAWAL)
+    assert "revision 4, the contract stands at 9" in letter["detail"]
+    await harness.handle(withdrawal(revision=5), withdrawal(revision=10), withdrawal(revision=3), contract(revision=2))
+    assert len(await harness.rows("SELECT 1 FROM outbox")) == 2, "from revision 10 on nothing is shared any more"
 
 
 async def test_a_forgotten_authority_shares_nothing_and_nothing_comes_back(harness: ContractsHarness) -> None:

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
+from events.dead_letters import DeadLetter
 from events.plans import PlanPublished, PlanUpdated, PlanWithdrawn
 from services.cli import application
-from services.cli.blanking import TOPICS
+from services.cli.blanking import TOPICS, concerns
 from services.cli.dead_letters import find_letters
 from services.local_stack.tansu import Broker
 from services.matcher import assessment, erasure
@@ -202,7 +203,7 @@ async def test_an_authority_is_forgotten_with_all_its_plans(harness: MatcherHarn
 GOLDEN = example(PlanPublished.type)
 REFUSED = [
     ("procurement.plans.v1", GOLDEN["key"].encode(), headers_of(GOLDEN), value_of(GOLDEN, kind="renewals")),
-    ("procurement.plans.v1", b"E09000003:P-9", [], b"not JSON, for somebody else"),
+    ("procurement.plans.v1", b"E09000003:P-9", [], b'{"somebody else": 1}'),
     ("procurement.plans.v1", None, headers_of(GOLDEN), value_of(GOLDEN, kind="odd")),
 ]
 
@@ -247,6 +248,34 @@ def test_dead_letters_are_blanked(broker: AnyBroker, using: Settings) -> None:
     # The old records are gone: nothing of it can be read from the beginning.
     again = CliRunner().invoke(command, ["forget", GOLDEN["key"], "--yes", "--json"])
     assert json.loads(again.output)["dead_letters"] == 0
+
+
+def test_a_code_is_found_in_any_case_and_a_code_of_nobody_is_refused(broker: AnyBroker, using: Settings) -> None:
+    twin = value_of(GOLDEN, plan_id="e08000035:HR-9", authority="e08000035")
+    asyncio.run(refuse_all(using, [(REFUSED[0][0], b"e08000035:HR-9", [], twin)]))
+    command = application("forget")
+    for subject, named in [(GOLDEN["key"], 0), ("E08000035:HR-9", 1), ("e08000035", 1)]:
+        asked = CliRunner().invoke(command, ["forget", subject])
+        assert f"{named} dead letters would" in asked.output, subject
+    nobody = CliRunner().invoke(command, ["forget", "E09999999", "--yes"])
+    assert nobody.exit_code == 1
+    assert "no authority has the code E09999999" in nobody.output
+
+
+@pytest.mark.parametrize(
+    ("subject", "value", "named"),
+    [
+        ("E09000015", b'{"plan_id": "e09000015:X-1"}', True),
+        ("E09000015:X-1", b'{"plan_id": "e09000015:X-1"}', True),
+        ("E09000015:X-1", b'{"plan_id": "e09000015:x-1"}', False),
+        ("E09000015", b'{"authority": "e09000015"}', True),
+        ("GB-EDU-12-Ab", b'{"plan_id": "gb-edu-12-Ab:X-1"}', True),
+        ("GB-EDU-12-Ab", b'{"plan_id": "gb-edu-12-AB:X-1"}', False),
+    ],
+)
+def test_a_letter_names_whoever_has_the_same_code(subject: str, value: bytes, named: bool) -> None:
+    letter = DeadLetter.model_construct(key=None, value=value, headers=(), detail="refused")
+    assert concerns(letter, subject) is named
 
 
 @pytest.mark.parametrize("subject", ["", "E09000003:", "no such thing", "E09000003:a b"])

@@ -199,7 +199,7 @@ async def test_a_crash_half_way_is_made_good(
     assert {key: rows[key] for key in expected} == expected, "no revision was counted twice"
 
 
-async def test_another_model_embeds_everything_once_and_before_anything_moves(harness: MatcherHarness) -> None:
+async def test_another_model_embeds_each_text_once(harness: MatcherHarness) -> None:
     def context(embedder: OtherModel) -> MatcherContext:
         return MatcherContext(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
 

@@ -92,7 +92,7 @@ async def test_new_words_are_found_by_every_matcher(sessions: Sessions) -> None:
     assert await active(sessions) == all_pairs(list(now.values()))
 
 
-async def test_a_pair_that_was_hopeless_by_its_old_words_is_scored_by_its_new_ones(sessions: Sessions) -> None:
+async def test_new_words_give_a_hopeless_pair_another_score(sessions: Sessions) -> None:
     states = invented_plans(160, subjects=20)
     by_id = {state.plan_id: state for state in states}
     both = context()
@@ -123,7 +123,7 @@ async def test_a_search_in_an_older_snapshot_takes_nothing_back(sessions: Sessio
     assert await active(sessions) == all_pairs([*rewritten, *states[60:]])
 
 
-async def test_what_committed_late_is_read_although_later_transactions_were_seen(sessions: Sessions) -> None:
+async def test_a_late_commit_is_read_after_later_transactions(sessions: Sessions) -> None:
     """Its number is lower than others that this matcher has read."""
     states = invented_plans(60, subjects=6)
     await handle(sessions, states[:59])
@@ -225,7 +225,7 @@ async def test_what_is_closed_leaves_the_index(sessions: Sessions) -> None:
     assert await active(sessions) == all_pairs(states[2:])
 
 
-async def test_a_plan_that_is_missing_from_the_index_comes_back_by_the_sweeper(sessions: Sessions) -> None:
+async def test_the_sweeper_restores_a_plan_missing_from_the_index(sessions: Sessions) -> None:
     states = invented_plans(60, subjects=10)
     await handle(sessions, states[:50])
     async with transaction(sessions) as session:

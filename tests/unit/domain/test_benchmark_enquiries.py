@@ -63,7 +63,7 @@ def test_a_request_is_put_to_eight_authorities_at_most() -> None:
     assert len(choose_holders(made(), holders, {"E00", "E01", "E02"}, TODAY)) == MAX_ASKED - 3
 
 
-def test_it_asks_until_half_time_and_never_after_an_answer_or_a_decision() -> None:
+def test_it_asks_until_half_time_unless_answered() -> None:
     assert may_ask(made(), TODAY)
     assert may_ask(made(), HALF_TIME)
     assert not may_ask(made(), date(2026, 12, 11))

@@ -286,7 +286,7 @@ def test_at_most_eight_are_in_or_asked() -> None:
 
 
 @pytest.mark.parametrize("change", [None, *PlanChange])
-def test_a_refusal_tells_nothing_of_a_plan_that_the_coalition_does_not_name(change: PlanChange | None) -> None:
+def test_a_refusal_tells_nothing_of_an_unnamed_plan(change: PlanChange | None) -> None:
     bars = Bars(changed={HULL: change} if change else {})
     with pytest.raises(AnswerRefusedError, match="does not fit this coalition's members"):
         invite(suggested(), LEEDS, InvitationRequest((HULL,)), INVITED_ON, bars)

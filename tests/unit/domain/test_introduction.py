@@ -60,7 +60,7 @@ LONG_AGO = TODAY - timedelta(days=HALF_A_YEAR + 1)
         (side(), side(), None),
     ],
 )
-def test_the_other_is_asked_once_in_six_months_and_never_against_its_no(
+def test_the_other_is_asked_at_most_once_in_six_months(
     one: IntroductionSide, other: IntroductionSide, day: date | None
 ) -> None:
     assert ask_on(one, other, TODAY) == day

@@ -51,9 +51,7 @@ def test_months_are_calendar_months(day: date, months: int, then: date) -> None:
         ({"contract_start": date(2020, 1, 1), "kind": Kind.RENEWAL, "extension_months": 12}, date(2027, 9, 30)),
     ],
 )
-def test_an_unused_extension_gives_slack_whichever_contract_dates_are_given(
-    changes: dict[str, object], flexible: date
-) -> None:
+def test_an_unused_extension_gives_slack(changes: dict[str, object], flexible: date) -> None:
     assert date.fromordinal(tender_span(plan(**changes), POLICY.timing).flexible) == flexible  # type: ignore[arg-type]
 
 
