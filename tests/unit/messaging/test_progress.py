@@ -158,12 +158,14 @@ def test_a_rebalance_every_minute_hides_no_age_of_a_partition_that_stays() -> No
     assert progress.waiting() == {ONE: 0.0, TWO: 60.0}, "one that comes back starts anew"
 
 
-def test_what_was_read_before_a_rebalance_is_not_taken_for_handled() -> None:
+def test_what_was_read_before_a_rebalance_is_read_again_unless_another_has_handled_it() -> None:
     progress, _ = made()
     progress.read({ONE: records(0, 4)})
     progress.assign([ONE])
     progress.observe(ONE, 5, 0)
     assert (progress.lag(), progress.passed({ONE: 0})) == (5, {})
+    progress.observe(ONE, 5, 5)
+    assert progress.lag() == 0
 
 
 @pytest.mark.parametrize("revoked", [False, True], ids=["never a member", "a member no longer"])
