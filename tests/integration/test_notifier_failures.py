@@ -56,7 +56,7 @@ async def test_a_refused_mail_is_tried_again_under_its_message_id(notifier: Noti
     assert event.attempts == 2
 
 
-async def test_a_notifier_whose_database_is_away_is_alive_and_one_whose_loop_ended_is_not(
+async def test_a_notifier_is_alive_while_its_database_is_away(
     notifier: NotifierHarness,
 ) -> None:
     away = make_engine("postgresql+psycopg://jointly@127.0.0.1:1/jointly")

@@ -267,9 +267,7 @@ async def test_whoever_waits_is_woken_by_what_is_written(database_url: str) -> N
     await engine.dispose()
 
 
-async def test_a_relay_that_waits_for_its_database_is_alive_and_one_whose_loop_ended_is_not(
-    tansu_broker: AnyBroker, database_url: str
-) -> None:
+async def test_a_relay_is_alive_while_its_database_is_away(tansu_broker: AnyBroker, database_url: str) -> None:
     settings = Settings(kafka_bootstrap_servers=tansu_broker.bootstrap)
     await topic_admin.create(settings)
     producer = kafka.make_producer(settings, "relay")
