@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from events.contracts import WithheldReason
 from services.domain.benchmark_cells import (
     BenchmarkCell,
     PriceRecord,
@@ -12,7 +13,6 @@ from services.domain.benchmark_cells import (
     Quarter,
     SizeClass,
     Suppression,
-    WithheldReason,
     build_cells,
     size_class_of,
 )

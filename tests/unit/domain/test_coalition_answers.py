@@ -6,9 +6,15 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.domain.coalition import Coalition, CoalitionStatus, MemberState, PlanChange, pass_day, revise
+from events.coalitions import CoalitionStatus, MemberState
+from events.responses import AnswerKind
+from services.domain.coalition import (
+    Coalition,
+    PlanChange,
+    pass_day,
+    revise,
+)
 from services.domain.coalition_answers import (
-    AnswerKind,
     AnswerRefusedError,
     InvitationRequest,
     RefusalReason,

@@ -6,18 +6,17 @@ from datetime import date, timedelta
 
 import pytest
 
+from events.coalitions import CoalitionStatus, MemberState
+from events.responses import AnswerKind
 from services.domain.coalition import (
     MAX_MEMBERS,
     Coalition,
-    CoalitionStatus,
-    MemberState,
     PlanChange,
     apply_plan_change,
     revise,
 )
 from services.domain.coalition_answers import (
     NO_BARS,
-    AnswerKind,
     AnswerRefusedError,
     InvitationRequest,
     RefusalReason,

@@ -4,7 +4,14 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.domain.introduction import IntroductionAnswer, IntroductionSide, ask_on, is_agreed, is_asking, later_day
+from events.responses import IntroductionAnswer
+from services.domain.introduction import (
+    IntroductionSide,
+    ask_on,
+    is_agreed,
+    is_asking,
+    later_day,
+)
 
 TODAY = date(2026, 12, 1)
 YES, NO, LATER = IntroductionAnswer
