@@ -5,10 +5,10 @@ contents of both plans, and become tombstones on the compacted topic once every 
 log keeps ids, revisions and hashes: a rebuild still finds the live plans, and a redelivered event is a duplicate.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import func, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -127,11 +127,8 @@ async def _open_pairs(session: AsyncSession, plan_id: str, ended: Collection[str
         .where(mine, or_(active, col(Opportunity.tombstoned_at).is_(None)))
         .order_by(col(Opportunity.opportunity_id))
     )
-    found: dict[str, set[str]] = {}
-    for pair, is_active, a, b in await session.execute(query):
-        if is_active or pair not in ended:
-            found[pair] = {a, b}
-    return found
+    rows: Sequence[Any] = (await session.execute(query)).all()
+    return {pair: {a, b} for pair, is_active, a, b in rows if is_active or pair not in ended}
 
 
 async def _forget(session: AsyncSession, plan_id: str, revision: int, pairs: Collection[str]) -> ErasedContent:
