@@ -140,6 +140,7 @@ async def test_what_is_foreseen_is_what_happens(harness: MatcherHarness) -> None
 
     assert await reassess(context, harness.sessions, lambda *_: None) == 0
     events = await outbox(harness, last)
+    assert {event.causation_id for event in events} == {None}, "no plan event is behind it, so it is nobody's own act"
     assert {event.payload.opportunity_id: event.payload for event in events} == {
         change.after.opportunity_id: type_of(events, change)(**change.after.model_dump())
         for change in changes
