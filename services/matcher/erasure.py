@@ -19,7 +19,7 @@ from events.topics import DEAD_PLANS, OPPORTUNITIES, PAGE_PLANS
 from matching.features import clean_plan
 from matching.policy import Policy
 from services.domain.ids import text_hash
-from services.domain.opportunity import EventKind
+from services.domain.opportunity_events import EventKind
 from services.domain.opportunity_status import OpportunityStatus
 from services.matcher.pending_writes import PendingWrites, enqueue_event, strip_contents, tombstone, withdraw
 from services.matcher.settlement import PAIRS_AT_ONCE
