@@ -35,8 +35,8 @@ _TELEPHONE: Final = re.compile(
 
 
 def without_contacts(text: str) -> str:
-    """Replace addresses and telephone numbers by `[e-mail removed]` and `[telephone removed]`."""
-    return _TELEPHONE.sub("[telephone removed]", _EMAIL.sub("[e-mail removed]", text))
+    """Replace addresses and telephone numbers by `[email removed]` and `[telephone removed]`."""
+    return _TELEPHONE.sub("[telephone removed]", _EMAIL.sub("[email removed]", text))
 
 
 def redact(payload: PlanPayload) -> PlanPayload:

@@ -1,4 +1,4 @@
-"""E-mail addresses and telephone numbers are taken out of what comes in, whichever way it comes."""
+"""Email addresses and telephone numbers are taken out of what comes in, whichever way it comes."""
 
 import json
 from collections.abc import Sequence
@@ -23,14 +23,16 @@ from events.responses import (
     RouteOutcome,
     RouteStep,
 )
-from services.ingest.entries import Accepted as ReadPlan
+from matching.policy import Policy
+from matching.text.needs import build_phrase_index, find_needs
+from services.ingest.entries import AcceptedEntry as ReadPlan
 from services.ingest.entries import Options, plain
 from services.ingest.jsonl import read_jsonl
 from services.matcher.plan_decoding import PlanRecordAccepted, read
 from tests.pipeline import record_of
 
 CONTACTS = [
-    ("Ask jo.o'brien+x@leeds.gov.uk.", "Ask [e-mail removed]."),
+    ("Ask jo.o'brien+x@leeds.gov.uk.", "Ask [email removed]."),
     ("Ring 0113 222 4444 or (0113) 222 4444", "Ring [telephone removed] or ([telephone removed]"),
     ("+44 (0) 20 7946 0018", "[telephone removed]"),
     ("07700900123", "[telephone removed]"),
@@ -57,6 +59,12 @@ def test_contacts_are_taken_out(text: str, left: str) -> None:
     assert without_contacts(left) == left
 
 
+def test_what_replaces_a_contact_names_no_need() -> None:
+    needs = build_phrase_index(Policy.load(None).concepts)
+    assert find_needs("an e-mail service", needs)
+    assert find_needs(without_contacts("Ask jo@leeds.gov.uk or ring 07700900123"), needs) == []
+
+
 def test_readers_of_registers_use_the_same() -> None:
     for text, _ in CONTACTS:
         assert plain(text) == without_contacts(text)
@@ -67,7 +75,7 @@ def test_a_record_of_kafka_loses_them_and_keeps_the_hash_of_what_was_sent() -> N
     assert isinstance(item, PlanRecordAccepted)
     assert isinstance(item.payload, PlanPublished)
     assert (item.payload.title, item.payload.description) == (
-        "Payroll, [e-mail removed]",
+        "Payroll, [email removed]",
         "Ring [telephone removed] for more.",
     )
     assert item.sent == PLAN
@@ -90,7 +98,7 @@ def test_a_text_at_its_limit_stays_within_it() -> None:
 
 def test_reasons_are_texts_as_well_and_all_else_is_left_alone() -> None:
     gone = PlanWithdrawn(plan_id=PLAN.plan_id, revision=2, authority=PLAN.authority, reason="See jo@leeds.gov.uk")
-    assert redact(gone).reason == "See [e-mail removed]"
+    assert redact(gone).reason == "See [email removed]"
     clean = PLAN.model_copy(update={"title": "Payroll", "description": "Nothing personal"})
     assert redact(clean) is clean
 
@@ -154,7 +162,7 @@ def test_texts_of_a_response_at_their_limit_stay_within_it(full: ResponsePayload
     redacted = redact_response(full)
     assert "a@b.cd" not in redacted.model_dump_json()
     assert type(full).model_validate(redacted.model_dump()) == redacted
-    longer = {name: f"{text}[e-mail removed]" for name, text in redacted.model_dump().items() if name in RESPONSE_TEXTS}
+    longer = {name: f"{text}[email removed]" for name, text in redacted.model_dump().items() if name in RESPONSE_TEXTS}
     assert type(full).model_validate(shorten_response(redacted.model_dump() | longer)) == redacted
 
 
