@@ -16,8 +16,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.assessment import Assessment, Band, NearestMove
 from matching.engine import Features
-from matching.plan import Plan, Sharing, Window
-from services.domain.disclosure import plan_facts, redact_opportunity
+from matching.plan import Plan, Window
+from services.domain.disclosure import (
+    are_open,
+    include_private,
+    is_open,
+    pair_sharing,
+    plan_facts,
+    redact_opportunity,
+)
 from services.domain.ids import opportunity_id
 from services.domain.reorganisation import full_name_on
 from services.matcher.context import MatcherContext
@@ -122,7 +129,7 @@ async def explain_pair(view: ExplainContext, plan_id: str, partner_id: str) -> J
     a, b = features[plan_id], features[partner_id]
     found = view.context.engine.assess(a, b, view.as_of)
     said = _of_pair(found, a.plan, b.plan, view.as_of) | {"as_of": view.as_of.isoformat()}
-    if _sharing(a.plan, b.plan) is not Sharing.PRIVATE:
+    if not include_private(a.plan, b.plan):
         key = opportunity_id(plan_id, partner_id)
         row = (await store.get_many(view.session, [key])).get(key)
         said["opportunity"] = (
@@ -142,7 +149,7 @@ async def explain_plan(view: ExplainContext, plan_id: str, limit: int) -> Json:
         "partners": [],
         "closest_gated": [],
     }
-    if own.sharing is Sharing.PRIVATE:
+    if include_private(own):
         return said
     query = (await view.context.features.load(view.session, [plan_id]))[plan_id]
     others = await _nearest(view, query, max(_MIN_NEAREST, limit * _AMONG))
@@ -150,7 +157,7 @@ async def explain_plan(view: ExplainContext, plan_id: str, limit: int) -> Json:
     best = sorted((one for one in found if one.band is not Band.NONE), key=lambda one: (-one.score, one.plans))
     said["partners"] = [_partner(query, others, one, view.as_of) for one in best[:limit]]
     # A match_only plan is shown only where there is a match.
-    gated = [one for one in found if one.gates and _sharing(query.plan, _other(query, others, one)) is Sharing.OPEN]
+    gated = [one for one in found if one.gates and are_open(query.plan, _other(query, others, one))]
     gated.sort(key=lambda one: (-one.specification.value, one.plans))
     said["closest_gated"] = [_partner(query, others, one, view.as_of) for one in gated[:limit]]
     return said
@@ -170,8 +177,7 @@ def redact_for_now(
     opportunity is never rewritten, so it may hold them. `authority` always sees its own plan's reference, and both
     plans' titles if it has been introduced (`introduced`: ids of opportunities)."""
     payload: Json = row.payload
-    both = [stored.get(plan_id) for plan_id in (row.plan_a, row.plan_b)]
-    if not all(plan is not None and plan.state is not None and plan.state["sharing"] == Sharing.OPEN for plan in both):
+    if not all(plan_id in stored and is_open(stored[plan_id].state) for plan_id in (row.plan_a, row.plan_b)):
         payload = redact_opportunity(payload) | {"reasons": [MATCH_ONLY_NOTICE]}
     own = {row.authority_a: row.plan_a, row.authority_b: row.plan_b}.get(authority or "")
     sides = [side | {"plan_id": own} if own and side["authority"] == authority else side for side in payload["plans"]]
@@ -201,8 +207,9 @@ async def _rows(view: ExplainContext, *plan_ids: str) -> Mapping[str, PlanRecord
 
 
 def _partner(query: Features, others: Mapping[str, Features], found: Assessment, day: date) -> Json:
-    said = _of_pair(found, query.plan, _other(query, others, found), day)
-    if said["sharing"] == Sharing.MATCH_ONLY:
+    other = _other(query, others, found)
+    said = _of_pair(found, query.plan, other, day)
+    if not are_open(query.plan, other):
         own, partner = said["sides"]
         said |= {"partner": None, "sides": [own, partner | {"plan_id": None}]}
     return said
@@ -212,19 +219,13 @@ def _other(query: Features, others: Mapping[str, Features], found: Assessment) -
     return next(others[plan_id].plan for plan_id in found.plans if plan_id != query.plan.plan_id)
 
 
-def _sharing(a: Plan, b: Plan) -> Sharing:
-    """The sharing of a pair: the more restrictive of the two."""
-    both = {a.sharing, b.sharing}
-    return next(one for one in (Sharing.PRIVATE, Sharing.MATCH_ONLY, Sharing.OPEN) if one in both)
-
-
 def _of_pair(found: Assessment, own: Plan, other: Plan, day: date) -> Json:
-    shared = _sharing(own, other)
-    said: Json = {"plan": own.plan_id, "partner": other.plan_id, "sharing": shared.value, "band": found.band.value}
-    if shared is Sharing.PRIVATE:
+    sharing, open_ = pair_sharing(own, other), are_open(own, other)
+    said: Json = {"plan": own.plan_id, "partner": other.plan_id, "sharing": sharing.value, "band": found.band.value}
+    if include_private(own, other):
         return said | {"band": Band.NONE.value, "reasons": [PRIVATE_NOTICE]}
-    sides = {"sides": [_side(plan, day, titled=shared is Sharing.OPEN) for plan in (own, other)]}
-    if shared is Sharing.MATCH_ONLY:
+    sides = {"sides": [_side(plan, day, titled=open_) for plan in (own, other)]}
+    if not open_:
         return (
             said
             | sides

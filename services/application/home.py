@@ -16,7 +16,7 @@ from matching.plan import Status
 from services.application import coalitions
 from services.application.enquiries import EnquiryRecord, list_waiting
 from services.application.near_misses import near_miss_sentences
-from services.domain.disclosure import SHARED_OPENLY, PlanFacts, plan_facts, read_facts
+from services.domain.disclosure import PlanFacts, is_open, plan_facts, read_facts, sharing_of
 from services.domain.reorganisation import name_on, waits_for_person
 from services.store import introductions, opportunities, plan_drafts, plans
 from services.store.opportunities import Opportunity
@@ -34,6 +34,7 @@ class OwnPlan:
     sharing: str
     matches: int
     status: str
+    is_open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ def _own(state: CoalitionState, authority: str) -> OwnCoalition | None:
 
 def _plan(row: PlanRecord, matches: int) -> OwnPlan:
     state: Any = row.state
-    return OwnPlan(row.plan_id, read_facts(state), state.get("sharing", SHARED_OPENLY), matches, row.status)
+    return OwnPlan(row.plan_id, read_facts(state), sharing_of(state), matches, row.status, is_open(state))
 
 
 def _match(row: Opportunity, authority: str, states: Mapping[str, Any], today: date, *, introduced: bool) -> Match:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from events.opportunities import OpportunityState
-from services.domain.disclosure import SHARED_OPENLY
+from services.domain.disclosure import are_open
 from services.domain.introduction import IntroductionAnswer, IntroductionSide, is_agreed, is_asking
 
 
@@ -21,6 +21,6 @@ def introduction_view(
     state: OpportunityState, own: IntroductionSide, other: IntroductionSide, today: date
 ) -> Introduction | None:
     """The introduction; None if the match is over, or if both plans are shared openly."""
-    if state.status != "active" or all(side.sharing == SHARED_OPENLY for side in state.plans):
+    if state.status != "active" or are_open(*state.plans):
         return None
     return Introduction(agreed=is_agreed(own, other), own_answer=own.answer, asked=is_asking(other, own, today))

@@ -12,8 +12,9 @@ from matching.assessment import Assessment, Band, LimitCode
 from matching.coalitions import Fit, FitGraph, Group, GroupPlan, put_forward, why_split
 from matching.components.timing import add_months
 from matching.features import Features, kin_of
-from matching.plan import Plan, Sharing, Status, Window
+from matching.plan import Plan, Status, Window
 from services.application.explain import ExplainContext, ExplainError
+from services.domain.disclosure import are_open
 from services.domain.ids import opportunity_id
 from services.domain.reorganisation import full_name_on, name_on, waits_for_person
 from services.store import plans, responses
@@ -118,7 +119,7 @@ async def _own_plan(view: ExplainContext, plan_id: str) -> Plan:
         raise ExplainError(f"there is no plan {plan_id}; a plan id is the authority, a colon and its reference")
     if own.status is not Status.ACTIVE:
         raise ExplainError(f"the plan {plan_id} is {own.status.value}: it can have no partners")
-    if own.sharing is not Sharing.OPEN:
+    if not are_open(own):
         raise ExplainError(f"the plan {plan_id} is not shared openly; what it could gain would tell of others' plans")
     return own
 
@@ -136,7 +137,7 @@ async def _assess(view: ExplainContext, own: Features) -> Found:
     return {
         other: (view.context.engine.assess(own, one, view.as_of), one)
         for other, one in others.items()
-        if one.plan.sharing is Sharing.OPEN
+        if are_open(one.plan)
         and opportunity_id(key, other) not in unlike
         and not waits_for_person(one.plan.authority, view.as_of)
     }

@@ -17,6 +17,7 @@ from services.cli.database import with_snapshot
 from services.cli.days import DAY, read_day
 from services.cli.errors import fail
 from services.cli.terminal import plain, print_count, print_rows
+from services.domain.disclosure import is_private
 from services.platform.clock import today
 from services.platform.settings import settings
 from services.store import introductions, plans
@@ -129,7 +130,7 @@ def _print_standing(said: Said) -> None:
     state = "quarantined: its assessment failed" if plan["set_aside"] else "assessed" if plan["assessed"] else "pending"
     typer.echo(f"{plan['status']}, revision {plan['revision']}, {plan['stage']}, shared as {plan['sharing']}, {state}")
     typer.echo(f"tenders {_span(plan['tender_window'])}, as of {said['as_of']}")
-    if plan["sharing"] == "private":
+    if is_private(plan):
         typer.echo("A private plan is never matched.")
         return
     typer.echo(f"\n{len(said['partners']) or 'No'} partners" + (", best first:" if said["partners"] else "."))

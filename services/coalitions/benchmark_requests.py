@@ -11,7 +11,6 @@ from events.benchmarks import BENCHMARK_PAYLOADS
 from events.cloudevents import Event, encode
 from events.responses import ResponseDecided, ResponseEnquiry
 from events.topics import BENCHMARKS
-from matching.plan import Sharing
 from services.coalitions.benchmark_enquiries import REMINDER_HOUR, ask_holders
 from services.coalitions.writing import lock
 from services.domain.benchmark_cells import category_of
@@ -26,6 +25,7 @@ from services.domain.benchmark_requests import (
     request_benchmark,
 )
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
+from services.domain.disclosure import shown_requester
 from services.domain.ids import event_id
 from services.platform import logs
 from services.platform.clock import LONDON
@@ -128,16 +128,16 @@ async def _write(session: AsyncSession, request: BenchmarkRequest, cause: str | 
     revision = await store.save(session, request)
     log.info("benchmark request", request_id=request.request_id, status=request.status.value, revision=revision)
     plan = (await plans.by_id(session, [request.plan_id])).get(request.plan_id)
-    sharing = (plan.state or {}).get("sharing", "private") if plan else "private"
-    if sharing == Sharing.PRIVATE:
+    shown = shown_requester(request.authority, plan.state if plan else None)
+    if shown is None:
         return
     kind = _KINDS[request.status.value]
     payload = kind(
         request_id=request.request_id,
         revision=revision,
         # With `category` and `due_on`, a name here would tell those who are asked without one who asks.
-        authority=request.authority if sharing == Sharing.OPEN else None,
-        plan_id=request.plan_id if sharing == Sharing.OPEN else None,
+        authority=shown.authority,
+        plan_id=request.plan_id if shown.authority else None,
         category=request.category,
         months=request.months,
         requested_on=request.requested_on,

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from matching.plan import Sharing, Status
+from matching.plan import Status
 from services.domain.coalition import PlanChange
+from services.domain.disclosure import is_open
 
 SENTENCES: Final[Mapping[PlanChange, str]] = {
     PlanChange.WITHDRAWN: "plan {plan_id} has been withdrawn, or is no longer shared openly",
@@ -39,9 +40,8 @@ def plan_change(status: str, state: Mapping[str, Any] | None) -> PlanChange | No
 
     A plan no longer shared openly counts as withdrawn.
     """
-    known = state or {}
     if status == Status.AWARDED:
         return PlanChange.AWARDED
-    if status == Status.WITHDRAWN or not known or known.get("sharing", Sharing.OPEN) != Sharing.OPEN:
+    if status == Status.WITHDRAWN or state is None or not is_open(state):
         return PlanChange.WITHDRAWN
-    return PlanChange.TENDERING if known.get("stage") == "tendering" else None
+    return PlanChange.TENDERING if state.get("stage") == "tendering" else None

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from events import opportunities as wire
 from events.coalitions import CoalitionMember
@@ -18,10 +18,58 @@ from events.plans import CurrentContract
 from events.responses import DocumentReaders
 from matching.assessment import Assessment, Component, NearestMove
 from matching.engine import Generation
-from matching.plan import Plan, Sharing, Window
+from matching.plan import Plan, Sharing, Status, Window
 from matching.reference import display_name
 from services.domain.ids import opportunity_id
 from services.domain.opportunity_status import OpportunityStatus
+
+
+class HasSharing(Protocol):
+    """A plan as the engine knows it, or as an opportunity's event shows it."""
+
+    @property
+    def sharing(self) -> str: ...
+
+
+_FROM_WIDEST: Final = (Sharing.OPEN, Sharing.MATCH_ONLY, Sharing.PRIVATE)
+
+
+def pair_sharing(*plans: HasSharing) -> Sharing:
+    """The sharing of several plans together: that of the most restrictive."""
+    return max((Sharing(plan.sharing) for plan in plans), key=_FROM_WIDEST.index)
+
+
+def are_open(*plans: HasSharing) -> bool:
+    """Whether all of the plans are shared openly."""
+    return pair_sharing(*plans) is Sharing.OPEN
+
+
+def include_private(*plans: HasSharing) -> bool:
+    """Whether one of the plans is private."""
+    return pair_sharing(*plans) is Sharing.PRIVATE
+
+
+def sharing_of(state: Mapping[str, Any] | None) -> Sharing:
+    """The sharing of a plan's payload. A plan without content, or whose content leaves it out, shares nothing.
+
+    Publishing fills in the default, so every stored payload says it.
+    """
+    return Sharing((state or {}).get("sharing", Sharing.PRIVATE))
+
+
+def is_open(state: Mapping[str, Any] | None) -> bool:
+    """Whether a plan's payload is shared openly."""
+    return sharing_of(state) is Sharing.OPEN
+
+
+def is_private(state: Mapping[str, Any] | None) -> bool:
+    """Whether a plan's payload is private."""
+    return sharing_of(state) is Sharing.PRIVATE
+
+
+def is_matchable(status: str, sharing: str) -> bool:
+    """Whether a plan can be matched: it is active, and shared with others."""
+    return status == Status.ACTIVE and sharing != Sharing.PRIVATE
 
 
 class Tier(StrEnum):
@@ -50,7 +98,7 @@ def contract_is_open(contract: ContractPublished, tier: Tier, day: date) -> bool
 def shown_current_contract(state: Mapping[str, Any]) -> CurrentContract | None:
     """The part of the current contract that others may see: nothing unless the plan is shared openly."""
     contract = state.get("current_contract")
-    return CurrentContract.model_validate(contract) if contract and state.get("sharing") == Sharing.OPEN else None
+    return CurrentContract.model_validate(contract) if contract and is_open(state) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +115,7 @@ def shown_requester(authority: str, state: Mapping[str, Any] | None) -> Requeste
 
     A match_only plan is asked about without a name, and nobody learns of a private one.
     """
-    if state is None or state.get("sharing") == Sharing.PRIVATE.value:
+    if state is None or is_private(state):
         return None
     if not is_open(state):
         return Requester()
@@ -87,7 +135,7 @@ def opportunity_state(
     withdrawn_because: Sequence[str] = (),
 ) -> wire.OpportunityState:
     """Builds the payload of an opportunity event. `plans` in the assessment's order; `revisions`: own, material."""
-    open_ = all(plan.sharing is Sharing.OPEN for plan in plans)
+    open_ = are_open(*plans)
     common = assessment.common_window
     return wire.OpportunityState(
         opportunity_id=opportunity_id(*assessment.plans),
@@ -152,23 +200,13 @@ class PlanFacts:
     preference: str | None = None
 
 
-SHARED_OPENLY: Final = Sharing.OPEN.value
-
-
-def is_open(state: Mapping[str, Any] | None) -> bool:
-    """Whether a plan's payload is shared openly."""
-    return state is not None and state.get("sharing", SHARED_OPENLY) == SHARED_OPENLY
-
-
 def plan_facts(state: Mapping[str, Any] | None, *, introduced: bool = False) -> PlanFacts | None:
     """The facts that a plan's payload shows to others; None if it is not shared openly.
 
     `introduced`: the reader was introduced, and may also see a match_only plan. Nobody ever sees a private one.
     """
-    shares_match = state is not None and state.get("sharing") == Sharing.MATCH_ONLY.value
-    if state is None or not (is_open(state) or (introduced and shares_match)):
-        return None
-    return read_facts(state)
+    hidden = is_private(state) if introduced else not is_open(state)
+    return None if state is None or hidden else read_facts(state)
 
 
 def member_facts(member: CoalitionMember) -> PlanFacts:

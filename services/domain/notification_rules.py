@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from events.fields import Origin
 from events.opportunities import Band, OpportunityState, PlanSummary
+from services.domain.disclosure import include_private
 from services.domain.notifications import POSSIBLY_SENT, CancelReason, NotificationChange, Purpose
 
 RANK: Final[dict[str, int]] = {"feed": 0, "digest": 1, "notify": 2}
@@ -58,7 +59,7 @@ def plan_notifications(state: OpportunityState, earlier: Sequence[PriorIntent]) 
     """
     if any(intent.material_revision >= state.material_revision for intent in earlier):
         return NOTHING
-    if any(side.sharing == "private" for side in state.plans):
+    if include_private(*state.plans):
         return NOTHING
     news = tuple(_news(state, own, other, earlier) for own, other in sides(state))
     outdated = CancelReason.WITHDRAWN if state.status == "withdrawn" else CancelReason.SUPERSEDED

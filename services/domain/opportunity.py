@@ -20,8 +20,8 @@ from typing import Any, Final, Protocol
 from events.opportunities import OpportunityState
 from matching.assessment import Assessment
 from matching.engine import Generation
-from matching.plan import Plan, Sharing
-from services.domain.disclosure import opportunity_state, redact_opportunity
+from matching.plan import Plan
+from services.domain.disclosure import include_private, opportunity_state, redact_opportunity
 from services.domain.ids import event_content_hash
 from services.domain.materiality import is_material, to_last_notified
 from services.domain.opportunity_events import Cause
@@ -93,7 +93,7 @@ def next_state(current: CurrentState | None, pair: AssessedPair, context: Settle
     status = OpportunityStatus.ACTIVE if assessment.is_opportunity else OpportunityStatus.WITHDRAWN
     if status is OpportunityStatus.WITHDRAWN and not was_active:
         return None
-    if current is not None and any(plan.sharing is Sharing.PRIVATE for plan in pair.plans):
+    if current is not None and include_private(*pair.plans):
         # The plan is no longer shared: publish nothing newer than the last event did.
         return withdrawal(current, NO_LONGER, hide=True)
     material = current is None or is_material(current.last_notified, assessment, status)

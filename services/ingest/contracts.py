@@ -14,6 +14,7 @@ from events.cloudevents import EnvelopeError, strict_json
 from events.contracts import CONTRACT_PAYLOADS, ContractPayload, ContractPublished
 from events.plans import PlanState
 from events.redaction import redact_contract
+from services.domain.disclosure import are_open
 from services.ingest.entries import (
     AcceptedEntry,
     Options,
@@ -148,7 +149,7 @@ def _of_plan(entry: AcceptedEntry, plan: PlanState, revision: int, sharing: dict
     running = plan.current_contract
     if running is None or not running.supplier:
         return SkippedEntry(entry.file, entry.where, NO_SUPPLIER)
-    if plan.sharing != "open":
+    if not are_open(plan):
         return SkippedEntry(entry.file, entry.where, NOT_OPEN)
     fields = {
         "contract_id": plan.plan_id,

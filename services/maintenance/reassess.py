@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.opportunities import OpportunityState
 from matching.engine import Engine, Features
 from matching.plan_set import PlanSet
+from services.domain.disclosure import is_matchable, sharing_of
 from services.domain.ids import opportunity_id, text_hash
 from services.domain.opportunity import AssessedPair, SettlementContext
 from services.domain.opportunity_status import OpportunityStatus
@@ -111,7 +112,7 @@ async def preview_reassessment(
     for start in range(0, len(stored), AT_ONCE):
         rows = await plans.by_id(view, stored[start : start + AT_ONCE])
         made = await context.features.compute(view, _whole(rows))
-        known.put(made, {plan_id for plan_id in made if generation.is_matchable(rows[plan_id])})
+        known.put(made, {plan_id for plan_id in made if _is_matchable(rows[plan_id])})
         say("plans read", min(start + AT_ONCE, len(stored)), len(stored))
     changes: list[OpportunityChange] = []
     for start in range(0, len(stored), AT_ONCE):
@@ -120,6 +121,11 @@ async def preview_reassessment(
         changes += await asyncio.to_thread(known.changes, chunk, live)
         say("plans compared", min(start + AT_ONCE, len(stored)), len(stored))
     return sorted(changes, key=lambda change: change.after.opportunity_id)
+
+
+def _is_matchable(plan: PlanRecord) -> bool:
+    """Whether the plan would be matchable if its assessment had never failed."""
+    return is_matchable(plan.status, sharing_of(plan.state))
 
 
 class _PlanSet:

@@ -11,7 +11,7 @@ from services.domain.opportunity import SettlementContext
 from services.domain.opportunity_events import Cause
 from services.matcher.candidate_assessment import PlanAssessment, assess_candidates
 from services.matcher.context import MatcherContext
-from services.matcher.plan_index import is_matchable, new_words, placement
+from services.matcher.plan_index import belongs_in_index, new_words, placement
 from services.matcher.quarantine import count_failure
 from services.matcher.settlement import (
     SettlementLocks,
@@ -44,7 +44,7 @@ async def index(context: MatcherContext, session: AsyncSession, held: Mapping[st
     """Brings the index to these plans' newest revisions, and commits. The caller holds the plans' locks."""
     hashes = {plan_id: one.text_hash for plan_id, one in held.items()}
     features = await context.features.load_rows(session, held)
-    found = {plan_id: one for plan_id, one in features.items() if is_matchable(one)}
+    found = {plan_id: one for plan_id, one in features.items() if belongs_in_index(one)}
     placements = [placement(one, context.engine) for _, one in sorted(found.items())]
     writes = BulkWrites()
     plan_features.put(writes, placements, new_words(found, hashes, context.engine))

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from matching.candidates.plan_index import PlanIndex
 from matching.components.specification import Vector
 from matching.engine import Engine, Features
-from matching.plan import Sharing, Status
+from services.domain.disclosure import is_matchable
 from services.domain.ids import features_hash
 from services.platform import metrics
 from services.store import plan_features
@@ -44,7 +44,7 @@ class SnapshotIndex:
         The transaction must be REPEATABLE READ, and `delta` queried in it. A plan with a newer revision is left out;
         the handler of that revision searches for it. A plan that can't be matched has no candidates.
         """
-        found: dict[str, Revisions] = {key: {} for key, one in asking.items() if not is_matchable(one)}
+        found: dict[str, Revisions] = {key: {} for key, one in asking.items() if not belongs_in_index(one)}
         async with self._following:
             await self._follow(session, delta)
             queries = {}
@@ -89,9 +89,9 @@ class SnapshotIndex:
         metrics.ACTIVE_PLANS.set(len(self._index))
 
 
-def is_matchable(features: Features) -> bool:
-    """Whether a plan belongs in the index: it is active, and shared with others."""
-    return features.plan.status is Status.ACTIVE and features.plan.sharing is not Sharing.PRIVATE
+def belongs_in_index(features: Features) -> bool:
+    """Whether a plan can be matched, and so belongs in the index."""
+    return is_matchable(features.plan.status, features.plan.sharing)
 
 
 def placement(features: Features, engine: Engine) -> Placement:

@@ -12,10 +12,10 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from matching.plan import Sharing
 from services.store.coalitions import CoalitionMemberRow, CoalitionRow
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord
+from services.store.sharing import is_private
 
 ACTIVE: Final = "active"
 
@@ -98,7 +98,9 @@ def _narrowed(cut: Cut, key: Any, status: Any, changed_at: Any) -> list[ColumnEl
 def _own_pairs(authority: str) -> list[ColumnElement[bool]]:
     private = exists().where(
         col(PlanRecord.plan_id).in_([col(Opportunity.plan_a), col(Opportunity.plan_b)]),
-        col(PlanRecord.state)["sharing"].as_string() == Sharing.PRIVATE,
+        # Of a forgotten plan there is nothing left to hide.
+        col(PlanRecord.state).is_not(None),
+        is_private(col(PlanRecord.state)),
     )
     own = or_(col(Opportunity.authority_a) == authority, col(Opportunity.authority_b) == authority)
     return [and_(own, ~private), col(Opportunity.tombstoned_at).is_(None)]

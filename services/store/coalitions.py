@@ -14,7 +14,8 @@ from services.domain.coalition_bars import Bars, plan_change
 from services.store import plans
 from services.store.database import in_array, json_column, now, timestamp
 from services.store.opportunities import Opportunity
-from services.store.plans import PlanRecord, shared_openly
+from services.store.plans import PlanRecord
+from services.store.sharing import is_open, open_sql
 
 _COALITION: Final = TypeAdapter(Coalition)
 _LIVING: Final = sorted(status.value for status in LIVING)
@@ -158,14 +159,14 @@ _UNSEEN: Final = 0
 """Marks a member whose plan needs another review, whatever the status of the coalition."""
 
 _CHANGED_PLANS: Final = text(
-    "SELECT DISTINCT m.plan_id FROM coalition_members m"
+    "SELECT DISTINCT m.plan_id FROM coalition_members m"  # noqa: S608 (ours)
     " JOIN coalitions c USING (coalition_id) JOIN plans p ON p.plan_id = m.plan_id"
     " WHERE c.status = ANY(:living) AND p.revision <> m.plan_revision OR m.plan_revision = :unseen"
     " UNION SELECT m.plan_id FROM coalition_members m JOIN coalitions c USING (coalition_id)"
     " CROSS JOIN jsonb_array_elements(c.state -> 'proposals') proposed"
     " JOIN plans p ON p.plan_id = proposed ->> 'plan_id'"
     " WHERE c.status = ANY(:living) AND proposed ->> 'kind' = 'fits-too'"
-    " AND (p.status <> 'active' OR coalesce(p.state ->> 'sharing', 'open') <> 'open')"
+    f" AND (p.status <> 'active' OR NOT {open_sql('p.state')})"
     " ORDER BY plan_id LIMIT :limit"
 )
 _FORGET: Final = text("UPDATE coalition_members SET plan_revision = :unseen WHERE plan_id = :plan_id")
@@ -249,7 +250,7 @@ async def open_to_party(session: AsyncSession, authorities: Collection[str], lim
     visible = (
         select(col(CoalitionMemberRow.coalition_id))
         .join(PlanRecord, col(PlanRecord.plan_id) == col(CoalitionMemberRow.plan_id))
-        .where(in_array(col(CoalitionMemberRow.authority), authorities), shared_openly())
+        .where(in_array(col(CoalitionMemberRow.authority), authorities), is_open(col(PlanRecord.state)))
     )
     found = await session.execute(
         select(CoalitionRow)

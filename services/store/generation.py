@@ -7,9 +7,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from matching.plan import Sharing, Status
+from matching.plan import Status
 from services.store.pipelined_queries import PipelinedQuery
 from services.store.plans import PlanRecord
+from services.store.sharing import is_private
 
 
 class GenerationRow(SQLModel, table=True):
@@ -72,17 +73,11 @@ async def unassessed_after(session: AsyncSession, after: str, limit: int) -> lis
     return list(rows.scalars())
 
 
-def is_matchable(plan: PlanRecord) -> bool:
-    """Return a condition: the plan would be matchable if its assessment had never failed."""
-    return plan.status == Status.ACTIVE and plan.state is not None and plan.state["sharing"] != Sharing.PRIVATE
-
-
 async def reset_assessments(session: AsyncSession) -> None:
     """Mark every plan as not assessed, and release quarantined plans. The caller has locked all plans."""
-    shared = col(PlanRecord.state)["sharing"].as_string() != Sharing.PRIVATE
     await session.execute(
         update(PlanRecord)
         .where(col(PlanRecord.quarantined))
-        .values(matchable=(col(PlanRecord.status) == Status.ACTIVE) & shared)
+        .values(matchable=(col(PlanRecord.status) == Status.ACTIVE) & ~is_private(col(PlanRecord.state)))
     )
     await session.execute(update(PlanRecord).values(assessed_revision=0, attempts=0, quarantined=False))

@@ -6,6 +6,7 @@ from typing import Any, cast
 from events.cloudevents import Event
 from events.plans import PlanAwarded, PlanPayload, PlanState, PlanWithdrawn
 from matching.plan import Kind, Origin, Plan, Sharing, Stage, Status, Window
+from services.domain.disclosure import is_matchable, sharing_of
 from services.domain.ids import event_content_hash
 from services.store.plan_log import PlanRevision
 from services.store.plans import PlanRecord, PlanValues
@@ -51,7 +52,6 @@ def revision_from_event(event: Event, origin: Mapping[str, Any]) -> PlanRevision
     content = payload.model_dump(mode="json")
     state = content if isinstance(payload, PlanState) else None
     status = _status_after(payload)
-    shared = isinstance(payload, PlanState) and payload.sharing != "private"
     return PlanRevision(
         plan_id=payload.plan_id,
         authority=payload.authority,
@@ -62,7 +62,7 @@ def revision_from_event(event: Event, origin: Mapping[str, Any]) -> PlanRevision
         payload=content,
         origin=origin,
         status=status.value,
-        matchable=status is Status.ACTIVE and shared,
+        matchable=is_matchable(status, sharing_of(state)),
         state=state,
         published_at=event.time,
         traceparent=event.traceparent,

@@ -27,6 +27,7 @@ from services.domain.opportunity_status import OpportunityStatus
 from services.store.bulk_writes import BulkWrites
 from services.store.database import in_array, in_array_param
 from services.store.pipelined_queries import PipelinedQuery, Rows
+from services.store.sharing import match_only_sql
 
 
 class _Base(MappedAsDataclass, DeclarativeBase, eq=False):
@@ -211,12 +212,14 @@ async def most_connected(session: AsyncSession, limit: int) -> Sequence[PlanReac
     return found
 
 
+_FIRST_SIDE: Final = "payload #> '{plans,0}'"
+_SECOND_SIDE: Final = "payload #> '{plans,1}'"
 _PROBES: Final = text(
-    "SELECT met.authority, count(*) FROM ("
+    "SELECT met.authority, count(*) FROM ("  # noqa: S608 (ours)
     "  SELECT authority_a AS authority, plan_a AS plan_id, created_at FROM opportunities"
-    "  WHERE created_at > :since AND payload #>> '{plans,1,sharing}' = 'match_only' UNION ALL"
+    f"  WHERE created_at > :since AND {match_only_sql(_SECOND_SIDE)} UNION ALL"
     "  SELECT authority_b, plan_b, created_at FROM opportunities"
-    "  WHERE created_at > :since AND payload #>> '{plans,0,sharing}' = 'match_only'"
+    f"  WHERE created_at > :since AND {match_only_sql(_FIRST_SIDE)}"
     ") met JOIN plan_log l ON l.plan_id = met.plan_id"
     " AND l.received_at > met.created_at AND l.received_at <= met.created_at + :within"
     " GROUP BY met.authority ORDER BY 2 DESC, 1 LIMIT :limit"

@@ -13,6 +13,7 @@ from services.domain.notifications import POSSIBLY_SENT, IntentState, Purpose, W
 from services.store.database import in_array
 from services.store.intents import Intent, Mail
 from services.store.opportunities import Opportunity
+from services.store.sharing import open_sql
 
 _PLAN = case((col(Opportunity.authority_a) == col(Intent.partner), col(Opportunity.plan_a)), else_=Opportunity.plan_b)
 """The partner's one of an opportunity's two plans. The two never belong to the same authority."""
@@ -26,7 +27,7 @@ MAX_COUNTED: Final = 100
 _OVER_CAP: Final = text(
     f"""SELECT partner.code, count(*) FILTER (WHERE waiting.openly), count(*) FROM unnest(:partners) AS partner (code)
     CROSS JOIN LATERAL (
-        SELECT o.payload #>> '{{plans,0,sharing}}' = 'open' AND o.payload #>> '{{plans,1,sharing}}' = 'open' AS openly
+        SELECT {open_sql("o.payload #> '{plans,0}'")} AND {open_sql("o.payload #> '{plans,1}'")} AS openly
         FROM (
             SELECT opportunity_id FROM notification_intents WHERE authority = :authority AND partner = partner.code
                 AND state = 'pending' AND reason = '{WaitReason.OVER_CAP}' LIMIT {MAX_COUNTED}

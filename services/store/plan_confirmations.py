@@ -13,6 +13,7 @@ from events.topics import NOTICES
 from services.domain.programme.shares import STALE_DAYS
 from services.store.authorities import Authority
 from services.store.intents import new_mail
+from services.store.sharing import shared_sql
 
 PURPOSE: Final = "confirmation"
 """The purpose of emails that ask whether plans are still true."""
@@ -31,9 +32,9 @@ class UnconfirmedPlan:
 
 # The same plans as `services.domain.programme.shares.stale`: days are those of the clocks of the United Kingdom.
 _STALE: Final = text(
-    "SELECT p.plan_id, p.authority, max((l.received_at AT TIME ZONE 'Europe/London')::date) AS last_sent, p.state"
+    "SELECT p.plan_id, p.authority, max((l.received_at AT TIME ZONE 'Europe/London')::date) AS last_sent, p.state"  # noqa: S608 (ours)
     " FROM plans p JOIN plan_log l USING (plan_id)"
-    " WHERE p.status = 'active' AND p.state ->> 'sharing' <> 'private' AND l.annulled_by IS NULL"
+    f" WHERE p.status = 'active' AND {shared_sql('p.state')} AND l.annulled_by IS NULL"
     " AND l.origin ->> 'topic' IS DISTINCT FROM :notices"
     " AND (CAST(:authority AS text) IS NULL OR p.authority = :authority)"
     " GROUP BY p.plan_id HAVING max((l.received_at AT TIME ZONE 'Europe/London')::date) < :before"

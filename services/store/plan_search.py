@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.reference import authorities
+from services.store.sharing import open_sql
 
 LIMIT: Final = 50
 _COMMIT_WITHIN: Final = timedelta(minutes=10)
@@ -57,7 +58,7 @@ _FITS: Final = (
     "   WHERE code = 'UK' OR starts_with(code, :region) OR starts_with(:region, code)))"
 )
 # Plans that are not shared openly are excluded before any comparison, so that neither time nor counts reveal them.
-_OPEN: Final = "status = 'active' AND state->>'sharing' = 'open' AND authority <> :authority"
+_OPEN: Final = f"status = 'active' AND {open_sql('state')} AND authority <> :authority"
 _SEARCH: Final = text(
     f"WITH open AS MATERIALIZED (SELECT authority, state FROM plans WHERE {_OPEN})"  # noqa: S608 (ours)
     f" SELECT authority, state FROM open WHERE {_FITS}"

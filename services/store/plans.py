@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Index, and_, func, select, text, update
+from sqlalchemy import BigInteger, Column, Index, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from matching.plan import Status
-from services.domain.disclosure import SHARED_OPENLY
 from services.store.bulk_writes import BulkWrites
 from services.store.database import (
     IDLE_IN_TRANSACTION_SECONDS,
@@ -53,12 +52,6 @@ class PlanRecord(SQLModel, table=True):
     assessed_revision: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
     attempts: int = Field(default=0)
     quarantined: bool = Field(default=False)
-
-
-def shared_openly() -> ColumnElement[bool]:
-    """The condition of `services.domain.disclosure.is_open` for a query that reads plans."""
-    sharing = func.coalesce(col(PlanRecord.state)["sharing"].as_string(), SHARED_OPENLY)
-    return and_(col(PlanRecord.state).is_not(None), sharing == SHARED_OPENLY)
 
 
 @dataclass(frozen=True, slots=True)

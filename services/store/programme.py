@@ -10,7 +10,6 @@ from sqlmodel import col
 from events.plans import PlanAwarded, PlanWithdrawn
 from events.responses import EnquiryAnswer, RouteStep
 from events.topics import NOTICES
-from matching.plan import Sharing
 from matching.reference import display_name
 from services.domain.coalition_answers import ResponseOutcome
 from services.domain.disclosure import pounds_of
@@ -29,6 +28,7 @@ from services.domain.programme.report import Records
 from services.store import authorities
 from services.store.benchmark_requests import BenchmarkRequestRow
 from services.store.responses import ResponseRow
+from services.store.sharing import shared_sql
 
 ICT: Final = ("30", "32", "48", "64", "72")
 """The CPV divisions of computers, networks, software, telecommunications and IT services."""
@@ -37,9 +37,9 @@ _WIDER: Final = ("signatories", "public")
 _KINDS: Final = {PlanWithdrawn.type: RevisionKind.WITHDRAWN, PlanAwarded.type: RevisionKind.AWARDED}
 # Days are United Kingdom days.
 _REVISIONS: Final = text(
-    "SELECT plan_id, split_part(plan_id, ':', 1) AS authority, event_type,"
+    "SELECT plan_id, split_part(plan_id, ':', 1) AS authority, event_type,"  # noqa: S608 (ours)
     " (received_at AT TIME ZONE 'Europe/London')::date AS day, origin ->> 'topic' AS topic,"
-    " payload ->> 'sharing' AS sharing, payload ->> 'stage' AS stage,"
+    f" payload ? 'sharing' AS has_content, {shared_sql('payload')} AS shared, payload ->> 'stage' AS stage,"
     " payload #>> '{tender_window,earliest}' AS earliest, payload -> 'value' AS value,"
     " payload ->> 'procurement' AS procurement, payload -> 'cpv' AS cpv"
     " FROM plan_log WHERE annulled_by IS NULL ORDER BY id"
@@ -111,12 +111,12 @@ def _revision(row: Any) -> ProgrammeRevision:
     kind = _KINDS.get(row.event_type, RevisionKind.STATE)
     common = {"plan_id": row.plan_id, "authority": row.authority, "on": row.day, "kind": kind}
     own = row.topic != NOTICES.name
-    if row.sharing is None:
+    if not row.has_content:
         return ProgrammeRevision(**common, own=own)
     return ProgrammeRevision(
         **common,
         own=own,
-        shared=row.sharing != Sharing.PRIVATE,
+        shared=row.shared,
         tendering=row.stage == "tendering",
         earliest=date.fromisoformat(row.earliest),
         value=pounds_of(row.value),

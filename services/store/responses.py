@@ -17,7 +17,8 @@ from services.domain.coalition_answers import ResponseOutcome
 from services.domain.coalition_undo import ActChange, ActRecord
 from services.store.database import in_array, json_column, now, timestamp
 from services.store.forgotten import FORGOTTEN
-from services.store.plans import PlanRecord, shared_openly
+from services.store.plans import PlanRecord
+from services.store.sharing import is_open
 
 P = TypeVar("P", bound=Response)
 
@@ -208,7 +209,7 @@ async def documents_for_signatories(session: AsyncSession, limit: int) -> list[t
             col(ResponseRow.outcome) == ResponseOutcome.RECORDED,
             col(ResponseRow.undone_by).is_(None),
             col(PlanRecord.status) != Status.WITHDRAWN,
-            shared_openly(),
+            is_open(col(PlanRecord.state)),
         )
         .order_by(col(ResponseRow.received_at).desc(), col(ResponseRow.response_id))
         .limit(limit)

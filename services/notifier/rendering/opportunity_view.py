@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from events.opportunities import OpportunityState, PlanSummary
-from services.domain.disclosure import PlanFacts
+from services.domain.disclosure import PlanFacts, are_open
 from services.domain.notification_rules import RANK, sides
 from services.notifier.rendering import phrases
 from services.notifier.rendering.plain_text import sanitise
@@ -73,7 +73,7 @@ def opportunity_view(
     """
     own, other = next(pair for pair in sides(state) if pair[0].authority == authority)
     said = disclosed or DisclosedFacts(_summary(own), _summary(other))
-    openly = own.sharing == other.sharing == "open" or said.introduced_to is not None
+    openly = are_open(own, other) or said.introduced_to is not None
     shared = openly and None not in (said.own, said.other)
     ended = change == "withdrawn"
     score = state.score if shared else None
@@ -125,6 +125,6 @@ def contact_for(
     state: OpportunityState, other: PlanSummary, mailboxes: Mapping[str, str], *, introduced: bool = False
 ) -> str | None:
     """The partner's role mailbox, if it is known and both sides share openly or were introduced."""
-    if not introduced and any(side.sharing != "open" for side in state.plans):
+    if not introduced and not are_open(*state.plans):
         return None
     return mailboxes.get(other.authority)
