@@ -26,7 +26,8 @@ RESPONSE_TEXTS: Final = {
 """The free-text fields of responses that others read, each with its maximum length."""
 
 # Bounded repetition: a text that is one endless word must not take quadratic time.
-_EMAIL: Final = re.compile(r"[\w.+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+# Version 0.2.0 wrote `[e-mail removed]`, which the matcher reads as a need of the authority.
+_EMAIL: Final = re.compile(r"[\w.+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}|\[e-mail removed\]")
 # After its 0, a British number has nine or ten digits, none of them a 0 at first. A time and a day are no number.
 _TELEPHONE: Final = re.compile(
     r"(?<![\w-])(?!\d{4}\s(?:19|20)\d\d-\d\d-\d\d)"
