@@ -73,10 +73,15 @@ def similarity_of(first: Features, second: Features, policy: Policy) -> Similari
     weights = policy.scorer.weights
     spec = logistic(logit(signals, weights))
     best = logistic(logit(replace(signals, value_likeness=1.0, value_size=1.0), weights))
-    return Similarity(signals, spec, _band_of(spec, policy), can_never_match=_band_of(best, policy) is Band.NONE)
+    return Similarity(
+        signals,
+        spec,
+        specification_band_of(spec, policy),
+        can_never_match=specification_band_of(best, policy) is Band.NONE,
+    )
 
 
-def _band_of(spec: float, policy: Policy) -> Band:
+def specification_band_of(spec: float, policy: Policy) -> Band:
     """The band of a specification with every other component at 1."""
     whole = score_of(spec, 1.0, 1.0, 1.0, policy)
     return Band.NONE if spec < policy.specification.min_specification else policy.bands.of(whole)

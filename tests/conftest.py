@@ -167,9 +167,9 @@ def postgres_server() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def migrated_template(postgres_server: Server) -> str:
     """The name of a database with the newest schema, made once; each test's own is a copy of it."""
-    from services.store.migrate import migrate
+    from tests.support.ids import migrate_for_tests
 
-    return postgres_server.create_template("jointly_template", migrate)
+    return postgres_server.create_template("jointly_template", migrate_for_tests)
 
 
 @pytest.fixture(scope="session")

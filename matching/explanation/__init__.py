@@ -27,7 +27,7 @@ def assessment_of(found: ScoredPair, policy: Policy) -> Assessment:
         score=found.score,
         band=found.band,
         specification_band=found.specification_band,
-        specification=_specification(found),
+        specification=_specification(found, policy),
         timing=_timing(found),
         region=_region(found),
         value=_value(found),
@@ -43,7 +43,7 @@ def assessment_of(found: ScoredPair, policy: Policy) -> Assessment:
     )
 
 
-def _specification(found: ScoredPair) -> Component:
+def _specification(found: ScoredPair, policy: Policy) -> Component:
     s = found.signals
     saw = {
         "meaning": round(s.dense, 3),
@@ -62,7 +62,7 @@ def _specification(found: ScoredPair) -> Component:
         "described": round(s.described, 3),
         "value_likeness": round(s.value_likeness, 3),
         "value_size": round(s.value_size, 3),
-        "shared_words": telling_words(found.a, found.b),
+        "shared_words": telling_words(found.a, found.b, policy.synonyms),
         "shared_needs": shared_terms(found.a.concepts, found.b.concepts, _MAX_TERMS),
         "cpv_codes": [list(found.a.cpv_codes), list(found.b.cpv_codes)],
     }

@@ -7,9 +7,9 @@ from typing import Final
 
 from matching import reference
 from matching.assessment import Band, LimitCode
-from matching.explanation.words import FILLERS, is_told, telling_phrases
+from matching.explanation.words import FILLERS, is_evidence, is_told, telling_phrases
 from matching.features import Features
-from matching.pair_scoring import ScoredPair
+from matching.pair_scoring import ScoredPair, specification_band_of
 from matching.plan import Window
 from matching.policy import Policy
 from matching.successions import merger_of
@@ -24,7 +24,6 @@ from matching.text.formatting import (
 from matching.text.route import Route, route_of
 from matching.text.tokens import tokens
 
-_LEAST_WORDS: Final = 2
 _MAX_PHRASES: Final = 4
 # A reason names a need if the texts contain at least this share of the words of its name.
 _LEAST_SAID: Final = 0.5
@@ -49,14 +48,14 @@ _COMMON_ROUTES: Final = {
 def reasons_of(found: ScoredPair, policy: Policy, move: str) -> tuple[str, ...]:
     """The sentences, the most important first; none is empty. `move` is the sentence on windows that nearly overlap."""
     every = [
-        _what(found),
+        _what(found, policy),
         _merger(found),
         _worth(found),
         *_when(found),
         *(limit.sentence for limit in found.limits if limit.code is LimitCode.NEAR_MISS),
         move,
         _where(found),
-        _words(found),
+        _words(found, policy),
         _codes(found, policy),
         *_routes(found),
         _law(found),
@@ -65,10 +64,11 @@ def reasons_of(found: ScoredPair, policy: Policy, move: str) -> tuple[str, ...]:
     return tuple(sentence for sentence in every if sentence)
 
 
-def _what(found: ScoredPair) -> str:
+def _what(found: ScoredPair, policy: Policy) -> str:
     a, b = found.a, found.b
     titles = f"\u201c{sanitise_line(a.plan.title)}\u201d and \u201c{sanitise_line(b.plan.title)}\u201d"
-    if found.specification_band is Band.NONE:
+    # Gates close a band, but leave the two requirements as alike as they are.
+    if specification_band_of(found.specification, policy) is Band.NONE:
         return f"The two plans have little in common: {titles}."
     need = shared_need(a, b)
     if not need:
@@ -164,10 +164,12 @@ def _placed(f: Features) -> bool:
     return f.delivery_area.stated or f.delivery_area.codes != ("UK",)
 
 
-def _words(found: ScoredPair) -> str:
+def _words(found: ScoredPair, policy: Policy) -> str:
     need = shared_need(found.a, found.b)
-    said = [phrase for phrase in telling_phrases(found.a, found.b) if not is_told(phrase, need)][:_MAX_PHRASES]
-    enough = len(" ".join(said).split()) >= _LEAST_WORDS
+    phrases = telling_phrases(found.a, found.b, policy.synonyms)
+    said = [phrase for phrase in phrases if not is_told(phrase, need)][:_MAX_PHRASES]
+    # One word or a list of single words says little: "disposal and young".
+    enough = any(map(is_evidence, said)) and len(re.split("[ -]", " ".join(said))) > 1
     return f"Both texts speak of {join_words(said)}." if enough else ""
 
 
@@ -175,7 +177,7 @@ def _codes(found: ScoredPair, policy: Policy) -> str:
     a, b = found.a, found.b
     same = sorted(set(a.cpv_codes) & set(b.cpv_codes), key=lambda code: (-len(code.rstrip("0")), code))
     # A code is no evidence if the text of either plan contradicts it.
-    told = [code for code in same if policy.category_of((code,)) in (a.category, b.category)]
+    told = [code for code in same if policy.category_of((code,)) in (a.category, b.category) and code.rstrip("0")[2:]]
     if told:
         return f"Both name CPV {told[0]} ({reference.cpv_label(told[0])})."
     return ""

@@ -18,7 +18,7 @@ def authority_short_name(code: str) -> str:
     known = reference.authority(code)
     if known:
         return known.short_name
-    spoken = code.removeprefix("GB-X-").replace("-", " ") if code.startswith("GB-X-") else code
+    spoken = code.removeprefix("GB-X-").replace("-s-", "'s-").replace("-", " ") if code.startswith("GB-X-") else code
     name = " ".join(map(_capitalise, spoken.split(" ")))
     return sanitise_line(name[:1].upper() + name[1:], 40)
 
@@ -48,9 +48,11 @@ def format_month(day: date) -> str:
 
 
 def format_date_range(first: date, last: date) -> str:
-    """Format as "between 1 March and 30 June 2027", with the year once if it is the same; a single day as a date."""
+    """Format as "between 1 March and 30 June 2027", a month or year only once; a single day as a date."""
     if first == last:
         return f"on {format_date(first)}"
+    if (first.year, first.month) == (last.year, last.month):
+        return f"between {first.day} and {format_date(last)}"
     start = f"{first.day} {_MONTHS[first.month - 1]}" if first.year == last.year else format_date(first)
     return f"between {start} and {format_date(last)}"
 

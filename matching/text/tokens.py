@@ -60,6 +60,13 @@ def expand_synonyms(text: str, synonyms: Mapping[str, str]) -> str:
     return re.sub(r"[A-Za-z][A-Za-z0-9&+]*", add, text)
 
 
+def remove_meanings(text: str, synonyms: Mapping[str, str]) -> str:
+    """Remove what `expand_synonyms` added."""
+    for meaning in synonyms.values():
+        text = text.replace(f" ({meaning})", "")
+    return text
+
+
 def tf_idf_weights(
     counted: Mapping[str, float], rarity: Callable[[str], float], least: float = 0.0
 ) -> dict[str, float]:

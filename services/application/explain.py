@@ -25,7 +25,6 @@ from services.domain.disclosure import (
     plan_facts,
     redact_opportunity,
 )
-from services.domain.ids import opportunity_id
 from services.domain.reorganisation import full_name_on
 from services.matcher.context import MatcherContext
 from services.matcher.stored_context import load_stored_context
@@ -130,12 +129,18 @@ async def explain_pair(view: ExplainContext, plan_id: str, partner_id: str) -> J
     found = view.context.engine.assess(a, b, view.as_of)
     said = _of_pair(found, a.plan, b.plan, view.as_of) | {"as_of": view.as_of.isoformat()}
     if not include_private(a.plan, b.plan):
-        key = opportunity_id(plan_id, partner_id)
-        row = (await store.get_many(view.session, [key])).get(key)
-        said["opportunity"] = (
-            {"opportunity_id": key, "status": row.status, "revision": row.revision, "band": row.band} if row else None
-        )
+        row = next(iter(await store.with_partners(view.session, plan_id, [partner_id])), None)
+        said["opportunity"] = _opportunity(row) if row is not None else None
     return said
+
+
+def _opportunity(row: Opportunity) -> Json:
+    return {
+        "opportunity_id": row.opportunity_id,
+        "status": row.status,
+        "revision": row.revision,
+        "band": row.band,
+    }
 
 
 async def explain_plan(view: ExplainContext, plan_id: str, limit: int) -> Json:

@@ -100,8 +100,8 @@ async def _pairs(session: AsyncSession, rows: Sequence[Opportunity], party: Part
     Both plans belong to members and are shared openly, and their windows overlap. The two councils will not merge.
     Neither has answered "not the same". The day to decide is not past.
     """
-    members, unlike = party.members_on(day), await responses.silenced(session, [row.opportunity_id for row in rows])
-    rows = [row for row in rows if row.opportunity_id not in unlike and _may_convene(row, members)]
+    members, unlike = party.members_on(day), await responses.silenced(session, [row.pair for row in rows])
+    rows = [row for row in rows if row.pair not in unlike and _may_convene(row, members)]
     stored = await plans.by_id(session, {plan_id for row in rows for plan_id in (row.plan_a, row.plan_b)})
     facts = {plan_id: plan_facts(plan.state) for plan_id, plan in stored.items()}
     found = []

@@ -15,7 +15,6 @@ from matching.features import Features, kin_of
 from matching.plan import Plan, Status, Window
 from services.application.explain import ExplainContext, ExplainError
 from services.domain.disclosure import are_open
-from services.domain.ids import opportunity_id
 from services.domain.reorganisation import full_name_on, name_on, waits_for_person
 from services.store import plans, responses
 from services.store.mapping import plan_from_store
@@ -133,13 +132,12 @@ async def _assess(view: ExplainContext, own: Features) -> Found:
     delta = await fetch(view.session, index.delta())
     near = (await index.search(view.session, {key: own}, view.as_of, delta))[key]
     others = await view.context.features.load_revisions(view.session, near)
-    unlike = await responses.silenced(view.session, [opportunity_id(key, other) for other in others])
+    pairs = {other: (min(key, other), max(key, other)) for other in others}
+    unlike = await responses.silenced(view.session, pairs.values())
     return {
         other: (view.context.engine.assess(own, one, view.as_of), one)
         for other, one in others.items()
-        if are_open(one.plan)
-        and opportunity_id(key, other) not in unlike
-        and not waits_for_person(one.plan.authority, view.as_of)
+        if are_open(one.plan) and pairs[other] not in unlike and not waits_for_person(one.plan.authority, view.as_of)
     }
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.cloudevents import EnvelopeError, Message, decode, encode
 from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter
+from events.fields import canonical_authority
 from events.topics import (
     DEAD_COALITIONS,
     DEAD_CONTRACTS,
@@ -45,15 +46,24 @@ def concerns(letter: DeadLetter, subject: str) -> bool:
 
 def _names(subject: str, value: bytes, *others: bytes) -> bool:
     """Return whether a message is about a plan, or about any plan of an authority, or is the authority's own."""
-    named = re.escape(subject) + r"(?![A-Za-z0-9._-])"
-    if ":" not in subject:
-        named = rf'{re.escape(subject)}:|"authority":\s*"{re.escape(subject)}"'
+    authority, colon, reference = subject.partition(":")
+    code = _in_any_case(authority)
+    named = rf"{code}:{re.escape(reference)}(?![A-Za-z0-9._-])" if colon else rf'{code}:|"authority":\s*"{code}"'
     pattern = re.compile(rf"(?<![A-Za-z0-9-])(?:{named})".encode())
     parts = [value, *others]
     with suppress(ValueError, RecursionError):
         # Encode it again without JSON's escapes for letters.
         parts.append(json.dumps(json.loads(value), ensure_ascii=False).encode(errors="replace"))
     return any(pattern.search(part) for part in parts)
+
+
+def _in_any_case(code: str) -> str:
+    """Return a pattern of all spellings that are the same authority, given its code in the spelling of its list."""
+    if canonical_authority(code.swapcase()) == code:
+        return f"(?i:{re.escape(code)})"
+    prefix = re.match(r"[^-]*-[^-]*-|", code)
+    assert prefix is not None
+    return f"(?i:{re.escape(prefix[0])}){re.escape(code[prefix.end() :])}"
 
 
 async def drop_waiting(session: AsyncSession, subject: str) -> None:

@@ -154,7 +154,9 @@ def _able(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
 def replay_obstacle(letter: DeadLetter) -> str | None:
     """Return a sentence on why a dead letter can't be replayed; None if it can."""
     value = letter.value or b""
-    if letter.reason in (DeadLetterReason.ASSESSMENT_FAILED, DeadLetterReason.SUPERSEDED_WITHDRAWAL):
+    if letter.reason is DeadLetterReason.SUPERSEDED_WITHDRAWAL:
+        return "what it withdraws stands at a higher revision; publish the withdrawal above that"
+    if letter.reason is DeadLetterReason.ASSESSMENT_FAILED:
         return "the plan log holds the event already; publish the plan under its next revision"
     if letter.reason in NOT_COUNTED:
         return "the answer was read and does not count; look at its subject again, then send a new one"

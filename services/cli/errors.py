@@ -137,6 +137,7 @@ OWN_ERRORS: Final = {
     "TopicsError": ExitCode.BROKER,
     "SchemaError": ExitCode.SCHEMA,
     "WrongGenerationError": ExitCode.SCHEMA,
+    "IdKeyMissingError": ExitCode.SCHEMA,
     "RebuildError": ExitCode.USAGE,
     "ReassessError": ExitCode.USAGE,
     "PolicyError": ExitCode.USAGE,

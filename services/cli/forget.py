@@ -8,15 +8,16 @@ from typing import Annotated, Final
 import typer
 from aiokafka.errors import KafkaError
 
-from events.fields import AUTHORITY_PATTERN, PLAN_ID_PATTERN
+from events.fields import AUTHORITY_PATTERN, PLAN_ID_PATTERN, canonical_plan_id
 from matching.policy import Policy
+from services.application.known_authorities import UnknownAuthorityError, require_known
 from services.cli import blanking
 from services.cli.database import with_database
 from services.cli.errors import fail
 from services.cli.terminal import plain
 from services.matcher.erasure import ErasedContent, forget_invitations, plans_of
 from services.matcher.erasure import erase as forget_plans
-from services.platform.settings import settings
+from services.platform.settings import Settings, settings
 from services.store import audit_names, authorities, contracts, mailbox_changes, plan_drafts, responses, saved_searches
 from services.store.database import Sessions, transaction
 
@@ -48,11 +49,12 @@ def forget(
     """
     if not re.fullmatch(PLAN_ID_PATTERN if ":" in subject else AUTHORITY_PATTERN, subject):
         fail(f"'{plain(subject, 120)}' is neither a plan's id nor an authority's code", USAGE)
-    using = settings()
+    subject, using = canonical_plan_id(subject), settings()
     policy = Policy.load(using.policy_file)
     using.need_kafka()
 
     async def work(sessions: Sessions) -> ForgetResult:
+        await _require_known(sessions, using, subject)
         if yes:
             erased, shared = await forget_stored(sessions, policy, subject)
             return ForgetResult(erased, await blanking.blank_letters(using, subject), shared)
@@ -81,6 +83,16 @@ def forget(
         f"{done.database.withdrawn} opportunities withdrawn, {done.database.ended} that had ended, "
         f"{done.contracts} contracts, {done.dead_letters} dead letters"
     )
+
+
+async def _require_known(sessions: Sessions, using: Settings, subject: str) -> None:
+    """Raise UnknownAuthorityError for a code of nobody. Dead letters may name one that has never been taken in."""
+    try:
+        async with transaction(sessions) as session:
+            await require_known(session, subject.partition(":")[0])
+    except UnknownAuthorityError:
+        if not await blanking.count_letters(using, subject):
+            raise
 
 
 async def forget_stored(sessions: Sessions, policy: Policy, subject: str) -> tuple[ErasedContent, int]:

@@ -25,6 +25,10 @@ from services.store.database import Sessions, now, transaction
 from services.store.plan_log import RecordOutcome
 
 CONFLICT: Final = "this revision of the contract was sent before with other content; send it under the next revision"
+SUPERSEDED: Final = (
+    "the withdrawal has revision {sent}, the contract stands at {stands} and is still shared; publish it under a "
+    "higher one"
+)
 
 log: Final = logs.get(__name__)
 
@@ -83,3 +87,13 @@ async def _record(session: AsyncSession, item: ContractRecord) -> None:
     log.info("contract", contract_id=payload.contract_id, revision=payload.revision, outcome=outcome.value)
     if outcome is RecordOutcome.CONFLICT:
         dead_letter_with(session, DEAD_CONTRACTS, item, DeadLetterReason.REVISION_CONFLICT, CONFLICT)
+    if outcome is RecordOutcome.SUPERSEDED and not shared:
+        await _keep_superseded(session, item)
+
+
+async def _keep_superseded(session: AsyncSession, item: ContractRecord) -> None:
+    """Write a dead letter for a withdrawal that comes too late while others still see the contract."""
+    row = await session.get(ContractRow, item.payload.contract_id, populate_existing=True)
+    if row is not None and row.status == ContractStatus.PUBLISHED:
+        sentence = SUPERSEDED.format(sent=item.payload.revision, stands=row.revision)
+        dead_letter_with(session, DEAD_CONTRACTS, item, DeadLetterReason.SUPERSEDED_WITHDRAWAL, sentence)

@@ -38,7 +38,6 @@ from services.domain.coalition_answers import (
 )
 from services.domain.coalition_bars import Bars
 from services.domain.coalition_undo import ActRecord, act_change, require_undoable, undo
-from services.domain.ids import opportunity_id
 from services.store import coalitions as store
 from services.store import plans, responses
 from services.store.coalitions import CoalitionRow
@@ -206,9 +205,8 @@ async def _answered(session: AsyncSession, effect: Effect, payload: ResponseAnsw
     stored = await plans.by_id(session, [payload.plan_id, *others])
     verdicts = []
     for other in others:
-        plan_a, plan_b = sorted((payload.plan_id, other))
-        words = responses.words_hash([stored[plan].state if plan in stored else None for plan in (plan_a, plan_b)])
-        pair = (opportunity_id(plan_a, plan_b), plan_a, plan_b)
+        pair = (min(payload.plan_id, other), max(payload.plan_id, other))
+        words = responses.words_hash([stored[plan].state if plan in stored else None for plan in pair])
         verdicts.append(responses.new_verdict(pair, payload.authority, payload.reason, words, payload.response_id))
     await responses.put_verdicts(session, verdicts)
     return replace(effect, plan_ids=(payload.plan_id, *others))

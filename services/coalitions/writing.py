@@ -1,6 +1,5 @@
 """Writes coalitions and their events, under one lock: one transaction at a time writes coalitions."""
 
-import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -28,9 +27,9 @@ from services.domain.coalition import (
 )
 from services.domain.coalition_bars import plan_change
 from services.domain.group_identity import is_same_group, match_groups
-from services.domain.ids import event_content_hash
+from services.domain.ids import event_content_hash, group_coalition_id
 from services.platform import logs, metrics
-from services.store import advisory_locks, outbox, plans
+from services.store import advisory_locks, id_keys, outbox, plans
 from services.store import coalitions as store
 from services.store.coalitions import CoalitionRow
 from services.store.database import limit_idle_in_transaction, now
@@ -160,9 +159,9 @@ async def _ended_by_people(session: AsyncSession, suggestion: Suggestion) -> boo
 
 
 async def _new_id(session: AsyncSession, anchor: str) -> str:
-    ordinal = 0
+    key, ordinal = await id_keys.load(session), 0
     while True:
-        found = hashlib.sha256(f"{anchor}\n{ordinal}".encode()).hexdigest()[:32]
+        found = group_coalition_id(key, anchor, ordinal)
         if await store.load(session, found) is None:
             return found
         ordinal += 1

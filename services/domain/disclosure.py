@@ -20,7 +20,6 @@ from matching.assessment import Assessment, Component, NearestMove
 from matching.engine import Generation
 from matching.plan import Plan, Sharing, Status, Window
 from matching.reference import display_name
-from services.domain.ids import opportunity_id
 from services.domain.opportunity_status import OpportunityStatus
 
 
@@ -124,6 +123,7 @@ def shown_requester(authority: str, state: Mapping[str, Any] | None) -> Requeste
 
 
 def opportunity_state(
+    opportunity_id: str,
     assessment: Assessment,
     plans: tuple[Plan, Plan],
     *,
@@ -138,7 +138,7 @@ def opportunity_state(
     open_ = are_open(*plans)
     common = assessment.common_window
     return wire.OpportunityState(
-        opportunity_id=opportunity_id(*assessment.plans),
+        opportunity_id=opportunity_id,
         revision=revisions[0],
         material_revision=revisions[1],
         status="active" if status == OpportunityStatus.ACTIVE else "withdrawn",
@@ -157,6 +157,11 @@ def opportunity_state(
         assessed_as_of=as_of,
         generation=wire.Generation(policy=generation.policy, statistics=generation.statistics, model=generation.model),
     )
+
+
+def names_plans(state: wire.OpportunityState) -> bool:
+    """Whether an opportunity's payload names its plans: only if both are shared openly."""
+    return all(side.plan_id is not None for side in state.plans)
 
 
 def redact_opportunity(payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from matching.assessment import Assessment
 from matching.engine import Generation
 from matching.plan import Plan
 from services.domain.disclosure import include_private, opportunity_state, redact_opportunity
-from services.domain.ids import event_content_hash
+from services.domain.ids import IdKey, event_content_hash, opportunity_id
 from services.domain.materiality import is_material, to_last_notified
 from services.domain.opportunity_events import Cause
 from services.domain.opportunity_status import OpportunityStatus
@@ -55,6 +55,7 @@ class SettlementContext:
 
     as_of: date
     generation: Generation
+    id_key: IdKey
     causes: Mapping[str, Cause] = field(default_factory=dict)
 
 
@@ -191,6 +192,7 @@ def _assessed_state(
         band = current.band  # a withdrawn opportunity keeps its last published band
     revision, material_revision = (current.revision, current.material_revision) if current else (0, 0)
     return opportunity_state(
+        opportunity_id(context.id_key, *assessment.plans),
         assessment,
         pair.plans,
         status=status,

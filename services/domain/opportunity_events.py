@@ -2,18 +2,27 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from events import opportunities as wire
 from events.cloudevents import Event
-from services.domain.ids import event_id
+from services.domain.disclosure import names_plans
+from services.domain.ids import IdKey, cause_id, event_id
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """The plan event behind a change: its CloudEvents id, and its trace."""
+    """The plan event behind a change: its CloudEvents id, and its trace. `keyed_id` stands for it in events that don't
+    name its plan."""
 
     event_id: str
+    keyed_id: str
     traceparent: str | None = None
+
+    @classmethod
+    def build(cls, key: IdKey, event_id: str, traceparent: str | None = None) -> Self:
+        """Builds the cause of changes from an event's id."""
+        return cls(event_id, cause_id(key, event_id), traceparent)
 
 
 def opportunity_event(state: wire.OpportunityState, change: str, cause: Cause | None, at: datetime) -> Event:
@@ -24,6 +33,9 @@ def opportunity_event(state: wire.OpportunityState, change: str, cause: Cause | 
         "withdrawn": wire.OpportunityWithdrawn,
     }
     payload_type = kinds[change]
+    causation_id = None
+    if cause is not None:
+        causation_id = cause.event_id if names_plans(state) else cause.keyed_id
     # The fields are the same and already validated.
     payload = payload_type.model_construct(**{name: getattr(state, name) for name in payload_type.model_fields})
     return Event(
@@ -34,5 +46,5 @@ def opportunity_event(state: wire.OpportunityState, change: str, cause: Cause | 
         time=at,
         payload=payload,
         traceparent=cause.traceparent if cause else None,
-        causation_id=cause.event_id if cause else None,
+        causation_id=causation_id,
     )

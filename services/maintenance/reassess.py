@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import date
 from enum import StrEnum
 from functools import partial
 from typing import Final
@@ -23,7 +22,7 @@ from services.maintenance.rebuild import ProgressCallback
 from services.matcher.assessment import match
 from services.matcher.context import MatcherContext
 from services.platform import logs, retry
-from services.store import embeddings, generation, plans, shadow_tables
+from services.store import embeddings, generation, id_keys, plans, shadow_tables
 from services.store.bulk_writes import bulk_writes
 from services.store.database import Sessions, transaction
 from services.store.generation import GenerationRow
@@ -108,7 +107,8 @@ async def preview_reassessment(
     """
     context = MatcherContext(context.engine, context.embedder, context.settings)
     stored = await shadow_tables.all_ids(view)
-    known = _PlanSet(context.engine, context.as_of)
+    settling = SettlementContext(context.as_of, context.engine.generation, await id_keys.load(view))
+    known = _PlanSet(context.engine, settling)
     for start in range(0, len(stored), AT_ONCE):
         rows = await plans.by_id(view, stored[start : start + AT_ONCE])
         made = await context.features.compute(view, _whole(rows))
@@ -131,9 +131,9 @@ def _is_matchable(plan: PlanRecord) -> bool:
 class _PlanSet:
     """All plans of a preview: candidates can be matched; other plans only appear in existing pairs."""
 
-    def __init__(self, engine: Engine, as_of: date) -> None:
+    def __init__(self, engine: Engine, settling: SettlementContext) -> None:
         self._engine = engine
-        self._as_of = as_of
+        self._settling = settling
         self._features: dict[str, Features] = {}
         self._candidates = PlanSet(engine)
 
@@ -144,22 +144,20 @@ class _PlanSet:
     def changes(self, chunk: Sequence[str], live: Mapping[str, Opportunity]) -> list[OpportunityChange]:
         pairs = {key: (row.plan_a, row.plan_b) for key, row in live.items() if row.status == OpportunityStatus.ACTIVE}
         asking = [plan_id for plan_id in chunk if self._candidates.get(plan_id)]
-        for plan_id, others in self._candidates.search(asking, self._as_of).items():
+        for plan_id, others in self._candidates.search(asking, self._settling.as_of).items():
             for other in others:
                 if plan_id < other:
-                    pairs[opportunity_id(plan_id, other)] = (plan_id, other)
+                    pairs[opportunity_id(self._settling.id_key, plan_id, other)] = (plan_id, other)
         found = (self._change(key, pair, live.get(key)) for key, pair in sorted(pairs.items()))
         return [change for change in found if change is not None]
 
     def _change(self, key: str, pair: tuple[str, str], live: Opportunity | None) -> OpportunityChange | None:
         a, b = (self._features.get(plan_id) for plan_id in pair)
-        if a is None or b is None or (live is not None and live.assessed_as_of > self._as_of):
+        if a is None or b is None or (live is not None and live.assessed_as_of > self._settling.as_of):
             return None
-        assessment = self._engine.assess(a, b, self._as_of)
+        assessment = self._engine.assess(a, b, self._settling.as_of)
         sides = (a.plan, b.plan) if assessment.plans[0] == pair[0] else (b.plan, a.plan)
-        row = dry_run(
-            live, key, AssessedPair(sides, assessment, None), SettlementContext(self._as_of, self._engine.generation)
-        )
+        row = dry_run(live, key, AssessedPair(sides, assessment, None), self._settling)
         if row is None or (live is not None and (row.revision, row.score) == (live.revision, live.score)):
             return None
         before = None if live is None else PairBefore(live.status, live.band, live.score, live.last_notified["band"])

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.engine import Features
 from matching.plan_set import PlanSet
-from services.domain.ids import opportunity_id
+from services.domain.ids import IdKey, opportunity_id
 from services.domain.opportunity import AssessedPair, SettlementContext
 from services.domain.opportunity_status import OpportunityStatus
 from services.maintenance.dry_run import detached_copy, dry_run, is_consistent
@@ -23,7 +23,7 @@ from services.matcher.context import MatcherContext
 from services.matcher.pending_writes import PendingWrites, withdraw
 from services.matcher.quarantine import UNKNOWN
 from services.matcher.settlement import WrongGenerationError
-from services.store import advisory_locks, plans, shadow_tables
+from services.store import advisory_locks, id_keys, plans, shadow_tables
 from services.store import generation as generations
 from services.store.database import Sessions, transaction
 from services.store.mapping import plan_from_store
@@ -110,6 +110,7 @@ async def compare(
         PlanSet(context.engine),
         sessions,
         view,
+        await id_keys.load(view),
         found,
     )
     await run.replay(say)
@@ -128,6 +129,7 @@ class _RebuildRun:
     candidates: PlanSet
     sessions: Sessions
     view: AsyncSession
+    id_key: IdKey
     found: RebuildReport
     matchable: set[str] = field(default_factory=set)
     waiting: set[str] = field(default_factory=set)
@@ -212,7 +214,7 @@ class _RebuildRun:
         pairs = [(row.plan_a, row.plan_b) for row in live if row.status == OpportunityStatus.ACTIVE]
         found = self.candidates.search(sorted(self.matchable.intersection(chunk)), self.found.as_of)
         pairs += [(plan_id, other) for plan_id, others in found.items() for other in others]
-        return {opportunity_id(a, b): (a, b) for a, b in pairs if a < b}
+        return {opportunity_id(self.id_key, a, b): (a, b) for a, b in pairs if a < b}
 
     def _row(
         self, key: str, pair: tuple[str, str], live: Opportunity | None, over: Mapping[str, Features]
@@ -237,9 +239,8 @@ class _RebuildRun:
             ) from error
         sides = (a.plan, b.plan) if assessment.plans[0] == pair[0] else (b.plan, a.plan)
         base = None if live is None else _base_row(live)
-        rebuilt = dry_run(
-            base, key, AssessedPair(sides, assessment, None), SettlementContext(day, self.context.engine.generation)
-        )
+        settling = SettlementContext(day, self.context.engine.generation, self.id_key)
+        rebuilt = dry_run(base, key, AssessedPair(sides, assessment, None), settling)
         return None if rebuilt is None else self._note_difference(live, rebuilt)
 
     def _expected_withdrawn(self, live: Opportunity) -> Opportunity:

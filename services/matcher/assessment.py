@@ -22,7 +22,7 @@ from services.matcher.settlement import (
     settle,
 )
 from services.platform import logs, metrics
-from services.store import plan_features, plans
+from services.store import id_keys, plan_features, plans
 from services.store.bulk_writes import BulkWrites, bulk_writes
 from services.store.database import Sessions, now, transaction
 from services.store.plan_features import PlanWithFeatures
@@ -80,16 +80,17 @@ async def assess(context: MatcherContext, sessions: Sessions, plan_ids: Sequence
 async def _judge_all(
     context: MatcherContext, sessions: Sessions, plan_ids: Sequence[str]
 ) -> tuple[list[PlanAssessment], dict[str, AssessmentInput], SettlementContext]:
-    asked, delta = plans.assessment_inputs(plan_ids), context.index.delta()
-    async with transaction(sessions, asked, delta, isolation="REPEATABLE READ") as session:
+    asked, delta, id_key = plans.assessment_inputs(plan_ids), context.index.delta(), id_keys.query()
+    async with transaction(sessions, asked, delta, id_key, isolation="REPEATABLE READ") as session:
         notices = asked.result
         asking = await context.features.load_revisions(
             session, {key: notice.revision for key, notice in notices.items()}
         )
         partners = {key: set(notices[key].partners) for key in asking}
         found = await context.candidates(session, asking, set().union(*partners.values()), delta.result)
-    causes = {plan_id: Cause(notice.event_id, notice.traceparent) for plan_id, notice in notices.items()}
-    settling = SettlementContext(as_of=context.as_of, generation=context.engine.generation, causes=causes)
+    key = id_key.result
+    causes = {plan_id: Cause.build(key, notice.event_id, notice.traceparent) for plan_id, notice in notices.items()}
+    settling = SettlementContext(context.as_of, context.engine.generation, key, causes)
 
     def judge_each() -> list[PlanAssessment]:
         return [
@@ -108,7 +109,7 @@ async def _judge_all(
 
 
 async def _settle_all(sessions: Sessions, judged: Sequence[PlanAssessment], settling: SettlementContext) -> None:
-    first, *others = divide(judged, settling.causes)
+    first, *others = divide(judged, settling)
     progress = SettlementProgress()
     await _settle_part(sessions, first, settling, progress)
     for part in others:

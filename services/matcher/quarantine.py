@@ -9,14 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.dead_letters import DeadLetterReason, Origin
 from events.topics import DEAD_PLANS
 from matching.plan import Plan
-from services.domain.ids import opportunity_id
 from services.domain.opportunity_events import Cause
 from services.domain.opportunity_status import OpportunityStatus
 from services.matcher import settlement
 from services.matcher.pending_writes import PendingWrites, withdraw
 from services.messaging.dead_letter_queue import to_event
 from services.platform import logs, metrics
-from services.store import opportunities, plan_features, plan_log, plans
+from services.store import id_keys, opportunities, plan_features, plan_log, plans
 from services.store.bulk_writes import bulk_writes
 from services.store.database import Sessions, transaction
 from services.store.outbox import to_outbox_row
@@ -62,11 +61,10 @@ async def _count(sessions: Sessions, plan: Plan) -> bool:
 
 async def _withdraw(session: AsyncSession, plan: PlanLog, partners: Sequence[str]) -> None:
     """Withdraw the plan's opportunities with these partners. The caller holds the locks of all these plans."""
-    kept = PendingWrites()
-    rows = await opportunities.get_many(session, [opportunity_id(plan.plan_id, partner) for partner in partners])
-    for _, row in sorted(rows.items()):
+    kept, cause = PendingWrites(), Cause.build(await id_keys.load(session), plan.event_id)
+    for row in await opportunities.with_partners(session, plan.plan_id, partners):
         if row.status == OpportunityStatus.ACTIVE:
-            withdraw(kept, row, UNKNOWN, Cause(plan.event_id))
+            withdraw(kept, row, UNKNOWN, cause)
     async with bulk_writes(session) as writes:
         kept.post(writes)
 

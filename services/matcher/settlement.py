@@ -20,7 +20,6 @@ from matching.engine import Generation
 from matching.plan import Plan
 from services.domain.ids import opportunity_id
 from services.domain.opportunity import AssessedPair, SettlementContext
-from services.domain.opportunity_events import Cause
 from services.matcher.candidate_assessment import PlanAssessment
 from services.matcher.pending_writes import PendingWrites, write_pair
 from services.platform import metrics, retry
@@ -54,14 +53,14 @@ class SettlementPart:
         return involved | {judgement.plan.plan.plan_id for judgement in self.complete}
 
 
-def divide(judged: Sequence[PlanAssessment], causes: Mapping[str, Cause]) -> list[SettlementPart]:
+def divide(judged: Sequence[PlanAssessment], context: SettlementContext) -> list[SettlementPart]:
     """Divide a settlement into parts, in order. If there is nothing to settle, the one part is empty."""
-    pairs = _pairs(judged, causes)
+    pairs = _pairs(judged, context)
     keys = list(pairs)
     part_of = {key: position // PAIRS_AT_ONCE for position, key in enumerate(keys)}
     complete: dict[int, list[PlanAssessment]] = {}
     for judgement in judged:
-        own = (part_of[_key(judgement, partner_id)] for partner_id in judgement.pairs)
+        own = (part_of[_key(context, judgement, partner_id)] for partner_id in judgement.pairs)
         complete.setdefault(max(own, default=0), []).append(judgement)
     starts = range(0, max(len(keys), 1), PAIRS_AT_ONCE)
     return [
@@ -188,19 +187,20 @@ def _draft(read: VersionedRow | None, key: str, pair: AssessedPair, context: Set
     return ProposedChange(pair, version, kept, behind)
 
 
-def _pairs(judged: Iterable[PlanAssessment], causes: Mapping[str, Cause]) -> dict[str, AssessedPair]:
+def _pairs(judged: Iterable[PlanAssessment], context: SettlementContext) -> dict[str, AssessedPair]:
     pairs = {}
     for judgement in judged:
         plan_id = judgement.plan.plan.plan_id
         for partner_id, (partner, assessment) in judgement.pairs.items():
             sides = {plan_id: judgement.plan.plan, partner_id: partner.plan}
             ordered = (sides[assessment.plans[0]], sides[assessment.plans[1]])
-            pairs[_key(judgement, partner_id)] = AssessedPair(ordered, assessment, causes.get(plan_id))
+            key = _key(context, judgement, partner_id)
+            pairs[key] = AssessedPair(ordered, assessment, context.causes.get(plan_id))
     return pairs
 
 
-def _key(judgement: PlanAssessment, partner_id: str) -> str:
-    return opportunity_id(judgement.plan.plan.plan_id, partner_id)
+def _key(context: SettlementContext, judgement: PlanAssessment, partner_id: str) -> str:
+    return opportunity_id(context.id_key, judgement.plan.plan.plan_id, partner_id)
 
 
 def _is_current(plan: Plan, locked: Mapping[str, int]) -> bool:

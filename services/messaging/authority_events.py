@@ -87,9 +87,14 @@ async def dead_letter_rejected(producer: AIOKafkaProducer, topic: Topic, item: R
 
 async def accept(producer: AIOKafkaProducer, topic: Topic, items: Sequence[A | RejectedRecord]) -> list[A]:
     """Send the refused records to the dead-letter topic; return the others, in order."""
-    # Concurrently, in order: a thousand dead letters in sequence would delay the whole batch by seconds.
-    refused = [item for item in items if isinstance(item, RejectedRecord)]
-    await asyncio.gather(*(dead_letter_rejected(producer, topic, item) for item in refused))
+    # Concurrently, in order: a thousand dead letters in sequence would delay the whole batch by seconds. One in each
+    # turn of the loop: each has its value parsed, and heartbeats must get their turn in between.
+    sending = []
+    for item in items:
+        if isinstance(item, RejectedRecord):
+            sending.append(asyncio.create_task(dead_letter_rejected(producer, topic, item)))
+            await asyncio.sleep(0)
+    await asyncio.gather(*sending)
     return [item for item in items if not isinstance(item, RejectedRecord)]
 
 

@@ -16,9 +16,10 @@ from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from services.messaging.kafka import Record, Records
 from services.messaging.offsets import OffsetCommitter, next_offsets
-from services.messaging.prefetch import Poll, Prefetcher, Prepare
+from services.messaging.poll_limits import Poll, limited
+from services.messaging.prefetch import Prefetcher, Prepare
 from services.messaging.progress import ConsumerProgress
-from services.messaging.record_batches import UnreadableRecord, UnreadableRecordError, readable
+from services.messaging.unreadable_records import UnreadableRecord, UnreadableRecordError, readable
 from services.platform import logs, metrics, retry
 from services.platform.settings import Settings
 
@@ -160,7 +161,7 @@ def _replace_poll(subscriber: BatchSubscriber, state: ConsumerState, prepare: Pr
     consumer = subscriber.consumer
     if consumer is None or getattr(consumer.getmany, "ours", False):
         return
-    poll = _with_progress(unbroken(consumer.getmany), state)
+    poll = _with_progress(unbroken(limited(consumer.getmany)), state)
     if prepare is not None:
         prefetcher = Prefetcher(poll, prepare, max_records)
         poll, state.drop_read_ahead = prefetcher.poll, prefetcher.discard

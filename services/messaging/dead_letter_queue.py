@@ -14,7 +14,7 @@ from events.topics import Topic
 from services.domain.ids import event_id
 from services.messaging import kafka
 from services.messaging.private_plans import is_private
-from services.messaging.record_batches import UnreadableRecord, UnreadableRecordError
+from services.messaging.unreadable_records import UnreadableRecord, UnreadableRecordError
 from services.platform import logs, metrics
 from services.store.database import now
 
@@ -39,13 +39,15 @@ def to_event(
     headers: Sequence[tuple[str, bytes | None]] = (),
     attempts: int = 1,
     exact: bool = True,
+    whole: tuple[int, str] | None = None,
 ) -> Message:
     """Build a dead letter as a Kafka message. It holds the original bytes, or their head with length and sha256.
 
-    `exact`: key, headers and value are the record's, so the event can be sent again. The dead letter of an event about
-    a private plan holds no bytes of the value.
+    `exact`: key, headers and value are the record's, so the event can be sent again. The dead letter of an event
+    that may be about a private plan holds no bytes of the value.
+    `whole`: length and sha256 of a value that nobody kept.
     """
-    whole = value or b""
+    length, sha256 = whole or (len(value or b""), hashlib.sha256(value or b"").hexdigest())
     private = is_private(value)
     kept = _truncate_headers(headers)
     # model_construct keeps raw bytes, which become base64 when encoded; validation would try to decode them.
@@ -57,11 +59,11 @@ def to_event(
         key=key[:MAX_STORED_KEY_BYTES] if key is not None else None,
         headers=tuple(Header.model_construct(name=name, value=raw) for name, raw in kept),
         value=None if value is None or private else value[:MAX_STORED_BYTES],
-        value_length=len(whole),
-        value_sha256=hashlib.sha256(whole).hexdigest(),
+        value_length=length,
+        value_sha256=sha256,
         complete=exact
         and not private
-        and len(whole) <= MAX_STORED_BYTES
+        and length <= MAX_STORED_BYTES
         and len(key or b"") <= MAX_STORED_KEY_BYTES
         and kept == [(name, raw or b"") for name, raw in headers],
         attempts=attempts,
@@ -87,6 +89,7 @@ def _truncate_headers(headers: Sequence[tuple[str, bytes | None]]) -> list[tuple
 def from_record(record: kafka.Record, reason: DeadLetterReason, sentence: str) -> Message:
     """Build the dead letter of one Kafka record."""
     origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset)
+    unkept = isinstance(record, UnreadableRecord) and record.value_sha256
     return to_event(
         reason,
         sentence,
@@ -95,6 +98,7 @@ def from_record(record: kafka.Record, reason: DeadLetterReason, sentence: str) -
         value=record.value,
         headers=record.headers,
         exact=not isinstance(record, UnreadableRecord),
+        whole=(max(0, record.serialized_value_size), unkept) if unkept else None,
     )
 
 

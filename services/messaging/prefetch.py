@@ -16,14 +16,16 @@ from typing import Any, Final
 from aiokafka import TopicPartition
 
 from services.messaging.kafka import Record, Records
-from services.messaging.record_batches import readable
+from services.messaging.poll_limits import Poll, size_of
+from services.messaging.unreadable_records import readable
 from services.platform import logs, retry
 
-Poll = Callable[..., Awaitable[dict[TopicPartition, list[Any]]]]
 Prepare = Callable[[Records], Awaitable[None]]
 
 MAX_BATCHES: Final = 2
 """The queue's capacity in batches: one is ready while the next is being prepared."""
+MAX_AHEAD_BYTES: Final = 16 * 1024 * 1024
+"""The queue's capacity in bytes. Above it, no further poll reads ahead."""
 POLL_TIMEOUT_SECONDS: Final = 0.2
 """How long a poll waits for records before it checks whether the handler still takes any."""
 MAX_IDLE_READ_SECONDS: Final = 5.0
@@ -43,7 +45,8 @@ class PrefetchedBatch:
 class Prefetcher:
     """Reads ahead with `poll` while earlier batches are handled, and returns batches in order.
 
-    A batch has at most `batch_records` records; the queue holds at most `MAX_BATCHES` times as many.
+    A batch has at most `batch_records` records; the queue holds at most `MAX_BATCHES` times as many, and little more
+    than `MAX_AHEAD_BYTES`.
     """
 
     def __init__(self, poll: Poll, prepare: Prepare, batch_records: int) -> None:
@@ -51,6 +54,7 @@ class Prefetcher:
         self._prepare = prepare
         self._batch_records = batch_records
         self._unprepared: list[Record] = []
+        self._bytes = 0
         self._queue: deque[PrefetchedBatch] = deque()
         self._reader: asyncio.Task[None] | None = None
         self._last_asked = 0.0
@@ -76,6 +80,7 @@ class Prefetcher:
         """Drop and return everything in the queue: its partitions are revoked, or an earlier batch is rewound."""
         dropped = [*(record for batch in self._queue for record in batch.records), *self._unprepared]
         self._queue.clear()
+        self._bytes = 0
         self._unprepared = []
         self._space_freed.set()
         self._state_changed.set()
@@ -86,6 +91,7 @@ class Prefetcher:
         while self._queue and self._queue[0].prepared.done() and len(taken) + len(self._queue[0].records) <= limit:
             taken += self._queue.popleft().records
             self._space_freed.set()
+        self._bytes -= sum(map(size_of, taken))
         return taken
 
     def _raise_reader_error(self) -> None:
@@ -102,7 +108,7 @@ class Prefetcher:
         while time.monotonic() - self._last_asked < MAX_IDLE_READ_SECONDS:
             held = len(self._unprepared) + sum(len(batch.records) for batch in self._queue)
             room = MAX_BATCHES * self._batch_records - held
-            if room <= 0:
+            if room <= 0 or self._bytes >= MAX_AHEAD_BYTES:
                 self._space_freed.clear()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._space_freed.wait(), POLL_TIMEOUT_SECONDS)
@@ -111,7 +117,9 @@ class Prefetcher:
             found = await self._poll(timeout_ms=int(POLL_TIMEOUT_SECONDS * 1000), max_records=room)
             # No await from here until the records are queued: `discard` must find every record of an assignment, and
             # between two assignments a poll returns nothing.
-            self._unprepared += [record for some in found.values() for record in some]
+            read = [record for some in found.values() for record in some]
+            self._unprepared += read
+            self._bytes += sum(map(size_of, read))
             self._start_prepare()
 
     def _start_prepare(self) -> None:

@@ -1,60 +1,41 @@
 """Reads the record batches of a fetch response, so that no record of a producer can stop a poll.
 
 aiokafka decompresses a whole batch, however large, and raises an error if it can't read one; the next poll raises it
-again. This reader decompresses up to a limit and replaces unreadable records by an `UnreadableRecord`. The consumer
-refuses it like any other record, and its offsets move on.
+again. This reader decompresses up to a limit, and replaces records that are unreadable or too large by an
+`UnreadableRecord`. The consumer refuses it like any other record, and its offsets move on.
 
 `install` replaces the client's reader; nothing else in the code does.
 """
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 import cramjam
 import numpy as np
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBatch
-from aiokafka.record.util import decode_varint
 
-from events.dead_letters import DeadLetterReason
+from services.messaging.poll_limits import FetchResult
+from services.messaging.record_parser import HEADER, read_leniently, within_limits
+from services.messaging.unreadable_records import UnreadableRecord
 
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 """The maximum size of one batch after decompression."""
+MAX_RECORDS: Final = 50_000
+"""The maximum number of records in one batch. A million empty ones fit into 16 MiB, and each becomes a dead letter."""
 
 _LENGTH: Final = struct.Struct(">qi")
-_HEADER: Final = struct.Struct(">qiibIhiqqqhii")
 _ATTRIBUTES_AT: Final = 21
 _CODEC: Final = 0x07
-_LOG_APPEND_TIME: Final = 0x08
 _XERIAL: Final = b"\x82SNAPPY\x00"
 _XERIAL_HEADER_BYTES: Final = 16
 
 
 class UnreadableBatchError(Exception):
     """A batch can't be opened; the message says why."""
-
-
-class UnreadableRecordError(Exception):
-    """The reason for refusing an `UnreadableRecord`."""
-
-    def __init__(self, record: "UnreadableRecord") -> None:
-        super().__init__(record.sentence)
-        self.reason = record.reason
-
-
-@dataclass
-class UnreadableRecord(ConsumerRecord):  # type: ignore[misc]
-    """Stands for an unreadable record, or for a whole unreadable batch.
-
-    For a batch, `value` holds its bytes as fetched. `offset` is that of its last record, so that the consumer goes on
-    after the batch.
-    """
-
-    reason: DeadLetterReason = DeadLetterReason.UNREADABLE_BATCH
-    sentence: str = ""
 
 
 class FetchedBatches:
@@ -109,24 +90,28 @@ class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
         batch = self._opened(raw)
         if batch is None:
             return
-        try:
-            for record in DefaultRecordBatch(batch):
-                if record.offset >= self.next_fetch_offset:
-                    made = self._consumer_record(self._tp, record)
-                    self.next_fetch_offset = record.offset + 1
-                    yield made
-        except Exception:
-            # Most likely a header name is not UTF-8. The client then returns no record at all; this reader returns
-            # them.
-            for made in read_leniently(self._tp, batch):
-                if made.offset >= self.next_fetch_offset:
-                    self.next_fetch_offset = made.offset + 1
-                    yield made
+        if within_limits(batch):
+            with suppress(Exception):
+                yield from self._by_client(batch)
+                return
+        # A record is too large, or most likely a header name is not UTF-8. The client then returns no record at all;
+        # this parser returns the others.
+        for made in read_leniently(self._tp, batch):
+            if made.offset >= self.next_fetch_offset:
+                self.next_fetch_offset = made.offset + 1
+                yield made
+
+    def _by_client(self, batch: bytes) -> Iterator[Any]:
+        for record in DefaultRecordBatch(batch):
+            if record.offset >= self.next_fetch_offset:
+                made = self._consumer_record(self._tp, record)
+                self.next_fetch_offset = record.offset + 1
+                yield made
 
     def _opened(self, raw: bytes) -> bytes | None:
         """Return the batch without compression, or None if it holds no records for a consumer. Raises
         UnreadableBatchError."""
-        if len(raw) < _HEADER.size or raw[16] != 2:
+        if len(raw) < HEADER.size or raw[16] != 2:
             raise UnreadableBatchError("it is not of the message format that Kafka has had since 0.11")
         batch = DefaultRecordBatch(raw)
         if not batch.validate_crc():
@@ -141,20 +126,20 @@ class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
             self._consume_aborted_up_to(batch.base_offset)
             if batch.producer_id in self._aborted_producers:
                 return None
+        if (count := HEADER.unpack_from(raw)[-1]) > MAX_RECORDS:
+            raise UnreadableBatchError(f"it has {count} records; the limit is {MAX_RECORDS}; publish fewer at once")
         return decompressed(raw)
+
+
+_REPLACED: Final = {"MemoryRecords": FetchedBatches, "PartitionRecords": PartitionRecords, "FetchResult": FetchResult}
 
 
 def install() -> None:
     """Make every consumer of this process read with these classes. Repeatable."""
-    for name, ours in (("MemoryRecords", FetchedBatches), ("PartitionRecords", PartitionRecords)):
+    for name, ours in _REPLACED.items():
         if not hasattr(fetcher, name):
             raise RuntimeError(f"aiokafka has no {name} any more; services/messaging/record_batches.py has to follow")
         setattr(fetcher, name, ours)
-
-
-def readable(records: Sequence[Any]) -> list[Any]:
-    """Return the records without any `UnreadableRecord`."""
-    return [record for record in records if not isinstance(record, UnreadableRecord)]
 
 
 def decompressed(raw: bytes) -> bytes:
@@ -168,90 +153,22 @@ def decompressed(raw: bytes) -> bytes:
     name, decompress_into = _CODECS[codec]
     out = np.empty(MAX_BATCH_BYTES, np.uint8).data  # the operating system allocates these pages as they are written
     try:
-        size = decompress_into(raw[_HEADER.size :], out)
+        size = decompress_into(raw[HEADER.size :], out)
     except cramjam.DecompressionError as error:
         if "failed to write whole buffer" in str(error):
             raise UnreadableBatchError(
                 f"it has more than {MAX_BATCH_BYTES} bytes without its {name} compression; publish fewer at once"
             ) from None
         raise UnreadableBatchError(f"its {name} compression can't be undone: {error}") from None
-    head = bytearray(raw[: _HEADER.size])
+    head = bytearray(raw[: HEADER.size])
     head[_ATTRIBUTES_AT + 1] = attributes & ~_CODEC
     return b"".join((head, out[:size]))
 
 
-def read_leniently(tp: TopicPartition, batch: bytes) -> Iterator[Any]:
-    """Read the records of an uncompressed batch. One with a header name that is not UTF-8 becomes an UnreadableRecord.
-
-    Raises IndexError or ValueError if the bytes hold no records.
-    """
-    first, _, _, _, _, attributes, _, first_timestamp, max_timestamp, _, _, _, count = _HEADER.unpack_from(batch)
-    appended = bool(attributes & _LOG_APPEND_TIME)
-    position = _HEADER.size
-    for _ in range(count):
-        length, position = decode_varint(batch, position)
-        end = position + length
-        _, position = decode_varint(batch, position)
-        timestamp, position = decode_varint(batch, position)
-        offset, position = decode_varint(batch, position)
-        key, position = _bytes(batch, position)
-        value, position = _bytes(batch, position)
-        headers, position = _headers(batch, position)
-        if position != end:
-            raise ValueError(f"a record of {length} bytes ends elsewhere")
-        yield _record(
-            tp,
-            first + offset,
-            max_timestamp if appended else first_timestamp + timestamp,
-            int(appended),
-            key,
-            value,
-            headers,
-        )
-
-
-def _record(
-    tp: TopicPartition,
-    offset: int,
-    timestamp: int,
-    timestamp_type: int,
-    key: bytes | None,
-    value: bytes | None,
-    headers: list[tuple[bytes, bytes | None]],
-) -> Any:
-    named: Any = tuple((name.decode(errors="backslashreplace"), content) for name, content in headers)
-    sizes = (-1 if key is None else len(key), -1 if value is None else len(value))
-    fields: Any = (tp.topic, tp.partition, offset, timestamp, timestamp_type, key, value, None, *sizes, named)
-    bad = [shown for (shown, _), (name, _) in zip(named, headers, strict=True) if shown.encode() != name]
-    if not bad:
-        return ConsumerRecord(*fields)
-    sentence = f"the name of a header is not UTF-8: {bad[0][:100]}"
-    return UnreadableRecord(*fields, reason=DeadLetterReason.NOT_CLOUDEVENT, sentence=sentence)
-
-
-def _bytes(batch: bytes, position: int) -> tuple[bytes | None, int]:
-    length, position = decode_varint(batch, position)
-    if length < 0:
-        return None, position
-    if position + length > len(batch):
-        raise ValueError("a record is longer than its batch")
-    return batch[position : position + length], position + length
-
-
-def _headers(batch: bytes, position: int) -> tuple[list[tuple[bytes, bytes | None]], int]:
-    count, position = decode_varint(batch, position)
-    headers = []
-    for _ in range(count):
-        name, position = _bytes(batch, position)
-        content, position = _bytes(batch, position)
-        headers.append((name or b"", content))
-    return headers, position
-
-
 def _next_offset(raw: bytes) -> int:
-    if len(raw) < _HEADER.size:
+    if len(raw) < HEADER.size:
         return 0
-    first, _, _, _, _, _, last_delta, *_ = _HEADER.unpack_from(raw)
+    first, _, _, _, _, _, last_delta, *_ = HEADER.unpack_from(raw)
     return int(first + last_delta + 1)
 
 

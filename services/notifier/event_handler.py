@@ -1,6 +1,6 @@
 """Turns opportunity events into intents. Consuming an event twice changes nothing."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -88,7 +88,8 @@ async def record_intents(
         strange = [item for item in told if not _was_written(item.state, stands.get(item.state.opportunity_id))]
         newest = _newest(item for item in told if item not in strange)
         together = await coalitions.pairs_inside(session, list(newest))
-        actors = await intents.actors(session, _causes_of_endings(newest))
+        ended = [key for key, item in newest.items() if item.state.status == "withdrawn"]
+        actors = await intents.actors(session, ended)
         locked: dict[str, list[Intent]] = {}
         # Intents caused by people's acts do not depend on the state, and are not outdated by it.
         for intent in (one for one in await intents.locked_of(session, list(newest)) if not one.occasion):
@@ -123,12 +124,6 @@ async def record_intents(
         )
         metrics.INTENTS.labels(purpose=intent.purpose, change=intent.change).inc()
     return strange
-
-
-def _causes_of_endings(newest: Mapping[str, OpportunityEvent]) -> dict[str, str]:
-    """The plan event behind each opportunity that has ended."""
-    ended = {key: item.causation_id for key, item in newest.items() if item.state.status == "withdrawn"}
-    return {key: cause for key, cause in ended.items() if cause is not None}
 
 
 def _was_written(state: OpportunityState, stand: Stand | None) -> bool:

@@ -190,7 +190,8 @@ async def _select_current(
     partners = await addressees(session, {intent.partner for intent in open_}, today)
     names = await names_of(session, {intent.partner for intent in open_}, today)
     mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and p.takes_part(today)}
-    unlike = await responses.silenced(session, ids)
+    pairs = await responses.silenced(session, [row.pair for row in states.values()])
+    unlike = {key for key, row in states.items() if row.pair in pairs}
     muted = await mutes_for(session, row.authority, today)
     details = await plan_details.load(session, row.authority, list(states.values()), muted, today)
     wishes = Preferences(row.immediate, row.digest, takes_part=row.takes_part(today))

@@ -149,7 +149,9 @@ def _has_homograph(domain: str) -> bool:
     A Cyrillic `a` or a dotless `i` would make a foreign domain look the same as a council's.
     """
     try:
-        shown = [label.encode("ascii").decode("idna") if label.isascii() else label for label in domain.split(".")]
+        # Lower case first: Python's decoder knows the prefix xn-- in lower case only.
+        labels = (label.lower() if label.isascii() else label for label in domain.split("."))
+        shown = [label.encode("ascii").decode("idna") if label.isascii() else label for label in labels]
     except UnicodeError:
         return False  # The IDNA conversion rejects this label and reports it.
     seen = unicodedata.normalize("NFC", "".join(shown))

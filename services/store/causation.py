@@ -1,7 +1,7 @@
 """The effects of one plan event: opportunities, messages, intents and emails, as long as the database keeps their
 rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +9,8 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from services.domain.ids import cause_id
+from services.store import id_keys
 from services.store.intents import Intent, Mail
 from services.store.opportunities import Opportunity
 from services.store.outbox import Outbox
@@ -45,30 +47,33 @@ async def steps(session: AsyncSession, event_id: str, topics: Topics) -> list[St
 
 
 async def _of_row(session: AsyncSession, row: PlanLog, topics: Topics) -> list[Step]:
+    causes = {row.event_id, cause_id(await id_keys.load(session), row.event_id)}
     plan = await session.get(PlanRecord, row.plan_id)
     ends = or_(col(Opportunity.plan_a) == row.plan_id, col(Opportunity.plan_b) == row.plan_id)
     pairs = (await session.execute(select(Opportunity).where(ends).order_by(col(Opportunity.opportunity_id)))).scalars()
     known = {pair.opportunity_id: pair for pair in pairs}
-    intents = (await session.execute(_intents(known, row.event_id))).scalars().all()
+    intents = (await session.execute(_intents(known, causes))).scalars().all()
     mail_ids = sorted({intent.mail_id for intent in intents if intent.mail_id})
     mails = (await session.execute(select(Mail).where(col(Mail.mail_id).in_(mail_ids)))).scalars().all()
     return [
         _logged(row, plan),
         *(_pair(pair, row.plan_id) for pair in known.values() if pair.causation_id == row.event_id),
-        *await _messages(session, topics.opportunities, known, row.event_id),
+        *await _messages(session, topics.opportunities, known, causes),
         *(_intent(intent) for intent in intents),
         *(_mail(mail) for mail in sorted(mails, key=lambda mail: (mail.created_at, mail.mail_id))),
         *await _messages(session, topics.notifications, mail_ids, None),
     ]
 
 
-def _intents(opportunity_ids: Iterable[str], event_id: str) -> Select[Intent]:
+def _intents(opportunity_ids: Iterable[str], causes: Collection[str]) -> Select[Intent]:
     query = select(Intent).where(col(Intent.opportunity_id).in_(list(opportunity_ids)))
-    return query.where(col(Intent.causation_id) == event_id).order_by(col(Intent.id))
+    return query.where(col(Intent.causation_id).in_(causes)).order_by(col(Intent.id))
 
 
-async def _messages(session: AsyncSession, topic: str, keys: Iterable[str], event_id: str | None) -> list[Step]:
-    """Return the messages with these keys; with a cause, only those that follow from that event."""
+async def _messages(
+    session: AsyncSession, topic: str, keys: Iterable[str], causes: Collection[str] | None
+) -> list[Step]:
+    """Return the messages with these keys; with causes, only those that name one of them."""
     query = select(Outbox).where(col(Outbox.topic) == topic, col(Outbox.key).in_(list(keys)))
     rows: Sequence[Outbox] = (await session.execute(query.order_by(col(Outbox.id)))).scalars().all()
     return [
@@ -80,7 +85,7 @@ async def _messages(session: AsyncSession, topic: str, keys: Iterable[str], even
             "waiting" if row.published_at is None else f"published {row.published_at:%Y-%m-%d %H:%M:%S}",
         )
         for row in rows
-        if event_id in (None, row.causation_id)
+        if causes is None or row.causation_id in causes
     ]
 
 

@@ -11,7 +11,7 @@ Email: queued -> claimed -> sending -> sent | failed | cancelled. A claim is one
 sending; the notifier then tries once more under the same Message-ID.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -203,17 +203,13 @@ async def current_stands(session: AsyncSession, opportunity_ids: Sequence[str]) 
 
 _ACTORS: Final = text(
     "SELECT o.opportunity_id, p.authority FROM opportunities o JOIN plans p ON p.plan_id IN (o.plan_a, o.plan_b)"
-    " WHERE o.opportunity_id = ANY(:ids) AND p.event_id = ANY(:causes)"
+    " AND p.event_id = o.causation_id WHERE o.opportunity_id = ANY(:ids)"
 )
 
 
-async def actors(session: AsyncSession, causes: Mapping[str, str]) -> dict[str, str]:
-    """The authority whose plan event caused the state of each opportunity, unless that plan has a later event.
-
-    `causes`: the plan events' ids, by opportunity.
-    """
-    given = {"ids": list(causes), "causes": sorted(set(causes.values()))}
-    rows = await session.execute(_ACTORS, given)
+async def actors(session: AsyncSession, opportunity_ids: Sequence[str]) -> dict[str, str]:
+    """The authority whose plan event caused the state of each opportunity, unless that plan has a later event."""
+    rows = await session.execute(_ACTORS, {"ids": list(opportunity_ids)})
     return {opportunity_id: authority for opportunity_id, authority in rows}  # noqa: C416 (rows are no pairs)
 
 

@@ -1,6 +1,6 @@
 """Opportunities: one row per pair of plans, never deleted; a revision rises only when its content changes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Index,
+    and_,
     case,
     func,
     literal_column,
@@ -72,6 +73,11 @@ class Opportunity(_Base):
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     tombstoned_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
 
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Both plans, in id order."""
+        return self.plan_a, self.plan_b
+
 
 class VersionedRow(NamedTuple):
     """The version of a row when it was read. Any write to any column gives the row another version."""
@@ -127,6 +133,21 @@ async def get_many(session: AsyncSession, ids: Sequence[str]) -> dict[str, Oppor
     """Return these opportunities, as far as they exist."""
     found = await session.execute(select(Opportunity).where(in_array(Opportunity.opportunity_id, ids)))
     return {row.opportunity_id: row for row in found.scalars()}
+
+
+async def with_partners(session: AsyncSession, plan_id: str, partners: Collection[str]) -> list[Opportunity]:
+    """Return a plan's opportunities with these partners, active or not, in the order of their ids."""
+    found = await session.execute(
+        select(Opportunity)
+        .where(
+            or_(
+                and_(Opportunity.plan_a == plan_id, in_array(Opportunity.plan_b, partners)),
+                and_(Opportunity.plan_b == plan_id, in_array(Opportunity.plan_a, partners)),
+            )
+        )
+        .order_by(Opportunity.opportunity_id)
+    )
+    return list(found.scalars())
 
 
 def put(writes: BulkWrites, changed: Sequence[Opportunity]) -> None:

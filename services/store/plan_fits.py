@@ -86,8 +86,8 @@ class FitReader:
 
 async def _fits_of(session: AsyncSession, plan_ids: Collection[str]) -> dict[str, _Pair]:
     rows = (await session.execute(_FITS, {"ids": list(plan_ids)})).all()
-    unlike = await responses.silenced(session, [row[0] for row in rows])
-    return {row[0]: _pair(row) for row in rows if row[0] not in unlike}
+    unlike = await responses.silenced(session, [(row.plan_a, row.plan_b) for row in rows])
+    return {row[0]: _pair(row) for row in rows if (row.plan_a, row.plan_b) not in unlike}
 
 
 def _pair(row: Any) -> _Pair:

@@ -79,14 +79,16 @@ class ResponseRow(SQLModel, table=True):
 
 
 class PairVerdict(SQLModel, table=True):
-    """An authority's verdict that two plans are not the same need. It holds until either plan changes its `words`."""
+    """An authority's verdict that two plans are not the same need. It holds until either plan changes its `words`.
+
+    `plan_a < plan_b`.
+    """
 
     __tablename__ = "pair_verdicts"
 
-    opportunity_id: str = Field(primary_key=True)
+    plan_a: str = Field(primary_key=True)
+    plan_b: str = Field(primary_key=True, index=True)
     authority: str = Field(primary_key=True)
-    plan_a: str = Field(index=True)
-    plan_b: str = Field(index=True)
     reason: str | None = Field(default=None)
     words: str
     response_id: str = Field(index=True)
@@ -264,16 +266,21 @@ async def withdraw_verdicts(session: AsyncSession, authority: str, response_id: 
 
 
 _STATES: Final = text(
-    "SELECT v.opportunity_id, v.words, a.state, b.state FROM pair_verdicts v"
-    " JOIN plans a ON a.plan_id = v.plan_a JOIN plans b ON b.plan_id = v.plan_b WHERE v.opportunity_id = ANY(:ids)"
+    "SELECT v.plan_a, v.plan_b, v.words, a.state, b.state FROM pair_verdicts v"
+    " JOIN plans a ON a.plan_id = v.plan_a JOIN plans b ON b.plan_id = v.plan_b"
+    " JOIN unnest(CAST(:first AS text[]), CAST(:second AS text[])) AS pair (first, second)"
+    " ON v.plan_a = pair.first AND v.plan_b = pair.second"
 )
 
 
-async def silenced(session: AsyncSession, opportunity_ids: Collection[str]) -> set[str]:
-    """Return those of these opportunities that an authority rejected as not the same need, while both plans' words
-    stand."""
-    found = await session.execute(_STATES, {"ids": list(opportunity_ids)})
-    return {pair for pair, words, state_a, state_b in found if words == words_hash([state_a, state_b])}
+async def silenced(session: AsyncSession, pairs: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those of these pairs that an authority rejected as not the same need, while both plans' words stand.
+
+    A pair is given and returned with its plans in id order.
+    """
+    given = {"first": [first for first, _ in pairs], "second": [second for _, second in pairs]}
+    found = await session.execute(_STATES, given)
+    return {(a, b) for a, b, words, state_a, state_b in found if words == words_hash([state_a, state_b])}
 
 
 async def counts(session: AsyncSession) -> dict[str, int]:
@@ -286,16 +293,13 @@ async def counts(session: AsyncSession) -> dict[str, int]:
     return {row[0]: row[1] for row in found}
 
 
-def new_verdict(
-    pair: tuple[str, str, str], authority: str, reason: str | None, words: str, response_id: str
-) -> PairVerdict:
-    """Build a verdict on a pair: the opportunity's id, and both plans in id order."""
-    opportunity_id, plan_a, plan_b = pair
+def new_verdict(pair: tuple[str, str], authority: str, reason: str | None, words: str, response_id: str) -> PairVerdict:
+    """Build a verdict on a pair, whose plans are in id order."""
+    plan_a, plan_b = pair
     return PairVerdict(
-        opportunity_id=opportunity_id,
-        authority=authority,
         plan_a=plan_a,
         plan_b=plan_b,
+        authority=authority,
         reason=reason,
         words=words,
         response_id=response_id,

@@ -22,8 +22,8 @@ from matching.engine import Engine, Features
 from matching.frameworks import FrameworkLot, covering, day_of_need, term_on, to_plan
 from matching.successions import decided
 from services.cli.offline import default_cache, features_of_plans, read_plans
-from services.domain.ids import opportunity_id
 from services.domain.reorganisation import Destination, SuccessorConsent, preview, to_affected_plan
+from tests.support.ids import opportunity_id
 
 
 def main() -> None:

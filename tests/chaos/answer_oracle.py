@@ -22,7 +22,7 @@ _TABLES: Final = {
     "coalitions": "SELECT coalition_id, revision, status, status_by, state, payload FROM coalitions ORDER BY 1",
     "members": "SELECT coalition_id, plan_id, state FROM coalition_members ORDER BY 1, 2",
     "answers": "SELECT response_id, outcome, detail, change, about, undone_by FROM responses ORDER BY 1",
-    "verdicts": "SELECT opportunity_id, authority, reason, words FROM pair_verdicts ORDER BY 1, 2",
+    "verdicts": "SELECT plan_a, plan_b, authority, reason, words FROM pair_verdicts ORDER BY 1, 2, 3",
     "benchmarks": "SELECT request_id, plan_id, status, revision, state FROM benchmark_requests ORDER BY 1",
     "enquiries": "SELECT request_id, authority, answer, contract_id FROM benchmark_enquiries ORDER BY 1, 2",
 }

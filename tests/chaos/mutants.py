@@ -270,7 +270,7 @@ MUTANTS: Final = (
                 "    for judgement in current:\n"
                 "        mine = judgement.plan.plan.plan_id\n"
                 "        for other in (await store.active_for_plan(session, [mine]))[mine]:\n"
-                "            key = opportunity_id(mine, other)\n"
+                "            key = opportunity_id(context.id_key, mine, other)\n"
                 "            if key not in pairs:\n"
                 "                withdraw(kept, (await store.get_many(session, [key]))[key], BELOW_THRESHOLD)\n"
                 "    done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.error is None}\n",

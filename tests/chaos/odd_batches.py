@@ -35,6 +35,18 @@ def record(delta: int, key: bytes | None, value: bytes | None, headers: Headers 
     return bytes(whole + out)
 
 
+def many_headers(delta: int, count: int) -> bytes:
+    """One record with so many empty headers, made at once: a list of them would take gigabytes here."""
+    out = bytearray(b"\0\0")
+    encode_varint(delta, out.append)
+    out += b"\x02k\x02v"
+    encode_varint(count, out.append)
+    out += b"\0\1" * count
+    whole = bytearray()
+    encode_varint(len(out), whole.append)
+    return bytes(whole + out)
+
+
 def compressed(codec: str, records: bytes) -> bytes:
     """The records as a producer with this codec sends them; "xerial" is the framing of snappy by Java's clients."""
     if codec == "none":

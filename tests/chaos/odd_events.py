@@ -25,7 +25,7 @@ from services.messaging import kafka
 from services.messaging.record_batches import MAX_BATCH_BYTES
 from services.store.migrate import migrate
 from tests import brokers
-from tests.chaos.odd_batches import batch, produce, record
+from tests.chaos.odd_batches import batch, many_headers, produce, record
 from tests.pipeline import Pipeline, invented_plans, payloads_of, pipeline
 
 CODECS = ("none", "gzip", "snappy", "xerial", "lz4", "zstd")
@@ -107,6 +107,14 @@ def odd_ones() -> list[Odd]:
         "gzip: 20,000 records of nothing in one batch",
         batch([record(at, None, None) for at in range(20_000)], codec="gzip"),
     )
+    add(
+        "gzip: 60,000 records of nothing in one batch",
+        batch([record(at, None, None) for at in range(60_000)], codec="gzip"),
+    )
+    add("gzip: 8,000,000 headers", batch([many_headers(0, 8_000_000)], codec="gzip"))
+    add("zstd: 200 values of 15 MiB in a row", *[batch([record(0, b"k", bytes(15 * 1024 * 1024))], codec="zstd")] * 200)
+    add("zstd: 200 values of 1 MB in a row", *[batch([record(0, b"k", bytes(1_000_000))], codec="zstd")] * 200)
+    add("gzip: 20 values of a million brackets", *[batch([record(0, b"k", b"[],[" * 250_000)], codec="gzip")] * 20)
     add("1,000 headers", batch([record(0, b"k", b"v", [(b"h", b"x")] * 1000)]))
     add("a header of 500,000 bytes", batch([record(0, b"k", b"v", [(b"h", b"x" * 500_000)])]))
     add("a key of 300,000 bytes", batch([record(0, b"k" * 300_000, b"v")]))

@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer
 from events.plans import PlanPublished
 from events.topics import PLANS
 from services.messaging.record_batches import MAX_BATCH_BYTES
-from tests.chaos.odd_batches import batch, produce, record
+from tests.chaos.odd_batches import batch, many_headers, produce, record
 from tests.chaos.odd_events import BAD_HEADER, CODECS
 from tests.chaos.stream import AUTHORITIES, Input, begin_sending, input_of, subject
 
@@ -43,6 +43,8 @@ def make(seed: int) -> list[OddInput]:
             found.append(_raw(partition, batch(bad, codec=codec)))
         bomb = record(0, b"k", b"\0" * (MAX_BATCH_BYTES + 1))
         found.append(_raw(chance.randrange(PLANS.partitions), batch([bomb], codec="gzip")))
+        large = [record(0, b"k", bytes(2 * 1024 * 1024)), many_headers(1, 1_000_000), _record(2, _plan(next(numbers)))]
+        found.append(_raw(chance.randrange(PLANS.partitions), batch(large, codec="zstd")))
         found += [_transaction(_plan(next(numbers)), commit=commit) for commit in (True, False, False)]
     chance.shuffle(found)
     return [_alike(), *found]

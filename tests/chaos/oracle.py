@@ -7,7 +7,7 @@ partition, whatever the feeder had to send twice. Nothing here asks a service wh
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Final, cast
@@ -17,7 +17,7 @@ from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, DeadLetterReas
 from events.opportunities import OPPORTUNITY_PAYLOADS, OpportunityState
 from events.plans import PLAN_PAYLOADS, PlanAwarded, PlanPayload, PlanState, PlanWithdrawn
 from events.topics import DEAD_PLANS, OPPORTUNITIES, PLANS
-from services.messaging.record_batches import UnreadableRecord
+from services.messaging.unreadable_records import UnreadableRecord
 from tests.chaos.cluster import Arena
 from tests.pipeline import assessment_of, records_of
 
@@ -103,8 +103,8 @@ def judge(arena: Arena, quiet_seconds: float = 3.0) -> Verdict:
     verdict.counts["records"] = accepted.records
     _opportunities(verdict, arena, accepted)
     _inputs(verdict, arena, accepted, quiet_seconds)
-    causes = _topic(verdict, arena, quiet_seconds)
-    _intents(verdict, arena, causes)
+    _topic(verdict, arena, quiet_seconds)
+    _intents(verdict, arena)
     judge_mails(verdict, arena)
     return verdict
 
@@ -161,15 +161,13 @@ def _dead_letters(arena: Arena, quiet_seconds: float) -> dict[Place, set[str]]:
     return found
 
 
-def _topic(verdict: Verdict, arena: Arena, quiet_seconds: float) -> dict[str, str]:
-    """Holds the topic against the database; the id of the plan event behind each opportunity's newest state."""
-    causes: dict[str, str] = {}
+def _topic(verdict: Verdict, arena: Arena, quiet_seconds: float) -> None:
+    """Holds the topic against the database."""
     told: dict[str, list[OpportunityState]] = defaultdict(list)
     records = records_of(arena.bootstrap, OPPORTUNITIES.name, quiet_seconds=quiet_seconds)
     for record in sorted(records, key=lambda record: (record.partition, record.offset)):
         event = decode(record.headers, record.value, OPPORTUNITY_PAYLOADS)
         state = cast(OpportunityState, event.payload)
-        causes[state.opportunity_id] = event.causation_id or ""
         told[state.opportunity_id].append(state)
     verdict.counts["opportunity_events"] = sum(len(states) for states in told.values())
     current = dict(arena.sql("SELECT opportunity_id, payload FROM opportunities"))
@@ -183,7 +181,6 @@ def _topic(verdict: Verdict, arena: Arena, quiet_seconds: float) -> dict[str, st
     ((waiting,),) = arena.sql("SELECT count(*) FROM outbox WHERE published_at IS NULL")
     ((unmatched,),) = arena.sql("SELECT count(*) FROM plans WHERE assessed_revision <> revision OR quarantined")
     verdict.demand("I7", waiting == 0 and unmatched == 0, f"{waiting} messages wait, {unmatched} plans are unassessed")
-    return causes
 
 
 def _history(verdict: Verdict, key: str, states: Sequence[OpportunityState]) -> None:
@@ -197,7 +194,7 @@ def _history(verdict: Verdict, key: str, states: Sequence[OpportunityState]) -> 
     verdict.demand("I4", material == sorted(material), f"{key}: the material revision went back: {material}")
 
 
-def _intents(verdict: Verdict, arena: Arena, causes: Mapping[str, str]) -> None:
+def _intents(verdict: Verdict, arena: Arena) -> None:
     doubles = arena.sql(
         "SELECT opportunity_id, material_revision, authority, channel, occasion, count(*) FROM notification_intents "
         "GROUP BY 1, 2, 3, 4, 5 HAVING count(*) > 1"
@@ -225,8 +222,13 @@ def _intents(verdict: Verdict, arena: Arena, causes: Mapping[str, str]) -> None:
         "AND i.material_revision = o.material_revision)"
     )
     # Nobody is told of its own act: no correction is due where an event of the authority's own plan ended it.
-    actors = dict(arena.sql("SELECT event_id, split_part(plan_id, ':', 1) FROM plan_log"))
-    uncorrected = [one for one in uncorrected if actors.get(causes.get(one[0], "")) != one[1]]
+    actors = dict(
+        arena.sql(
+            "SELECT opportunity_id, split_part(plan_id, ':', 1) FROM opportunities o "
+            "JOIN plan_log l ON l.event_id = o.causation_id"
+        )
+    )
+    uncorrected = [one for one in uncorrected if actors.get(one[0]) != one[1]]
     verdict.demand("I5", not uncorrected, f"told and never corrected: {uncorrected[:5]} ({len(uncorrected)})")
     ((late,),) = arena.sql("SELECT count(*) FROM notification_intents WHERE state IN ('pending', 'queued', 'sending')")
     verdict.demand("I7", late == 0, f"{late} intents are not decided")

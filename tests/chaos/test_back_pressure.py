@@ -11,8 +11,8 @@ import pytest
 from events.cloudevents import Message
 from tests.chaos import stream
 from tests.chaos.schedules import Run, run, until
+from tests.chaos.slow_database import slow_database
 from tests.chaos.stream import Input
-from tests.chaos.test_rebalances import slow_database
 from tests.pipeline import invented_plans
 
 pytestmark = [pytest.mark.slow, pytest.mark.kafka]

@@ -10,8 +10,6 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,31 +21,11 @@ from services.messaging import consumer, kafka, topic_admin
 from services.platform.settings import Settings
 from tests.brokers import ApacheKafka
 from tests.chaos import stream
-from tests.chaos.proxy import Link, proxies
 from tests.chaos.schedules import PATIENCE_SECONDS, Run, run, until
+from tests.chaos.slow_database import MATCHERS, slow_database
 from tests.pipeline import records_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.kafka]
-
-MATCHERS = ("matcher-1", "matcher-2", "matcher-3")
-LATE_SECONDS = 0.03
-
-
-@contextmanager
-def slow_database(made: Run) -> Iterator[tuple[Link, dict[str, str]]]:
-    """A link to the database that is late by itself, and the settings of a process that uses it."""
-    with proxies() as wires:
-        link = wires.link(made.arena.database.port)
-        link.late_seconds = LATE_SECONDS
-        link.toxics["up"] = "latency"
-        usual = made.arena.environment["JOINTLY_DATABASE_URL"]
-        own = usual.replace(str(made.arena.links["database"].port), str(link.port))
-        # A slow machine must not look like one that has gone: these batches are long, these members alive.
-        try:
-            yield link, {"JOINTLY_DATABASE_URL": own, "JOINTLY_KAFKA_SESSION_TIMEOUT_SECONDS": "20"}
-        finally:
-            for name in made.arena.crew.keys() & set(MATCHERS):
-                made.arena.kill(name)
 
 
 def changes(made: Run) -> int:

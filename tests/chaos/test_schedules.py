@@ -15,17 +15,14 @@ from events.plans import PlanUpdated, PlanWithdrawn
 from matching.engine import Engine
 from services.local_stack.mail_sink import MailSink
 from services.matcher import assessment
-from services.matcher.app import adopt
-from services.matcher.batch_handler import Matcher
 from services.matcher.sweeper import sweep
 from services.notifier import event_handler
-from services.platform.settings import Settings
 from services.store import intents, plan_log
 from services.store.database import make_engine, make_sessions
 from tests.chaos.stream import CANARIES, canary
 from tests.chaos.waiting import PATIENCE, until
-from tests.integration.test_matcher_steps import Rig, context_of
-from tests.pipeline import AS_OF, all_pairs
+from tests.pipeline import all_pairs
+from tests.support.matcher import MatcherHarness, join_harness, make_harness
 from tests.support.notifier import NotifierHarness
 from tests.unit.notifier.making import CAMDEN, LEEDS, state
 
@@ -38,16 +35,14 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest_asyncio.fixture
-async def rigs(engine: AsyncEngine) -> tuple[Rig, Rig]:
+async def rigs(engine: AsyncEngine) -> tuple[MatcherHarness, MatcherHarness]:
     """Two matchers on one database."""
     sessions = make_sessions(engine)
-    made = [Rig(Matcher(context_of(Settings(as_of=AS_OF)), sessions, producer=None), sessions) for _ in range(2)]  # type: ignore[arg-type]
-    await adopt(made[0].matcher.context, sessions)
-    return made[0], made[1]
+    return await make_harness(sessions), join_harness(sessions)
 
 
 async def test_two_plans_recorded_at_the_same_moment_find_each_other(
-    rigs: tuple[Rig, Rig], monkeypatch: pytest.MonkeyPatch
+    rigs: tuple[MatcherHarness, MatcherHarness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both have written and neither has committed: whoever searches now sees nothing of the other."""
     barrier = asyncio.Barrier(2)
@@ -70,7 +65,7 @@ async def test_two_plans_recorded_at_the_same_moment_find_each_other(
 
 
 async def test_a_partner_that_ends_while_the_pair_is_being_settled_takes_it_along(
-    rigs: tuple[Rig, Rig], monkeypatch: pytest.MonkeyPatch
+    rigs: tuple[MatcherHarness, MatcherHarness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pair's second transaction has looked at its partner, not written yet; the partner's withdrawal comes."""
     ours, theirs = rigs
@@ -104,7 +99,7 @@ async def test_a_partner_that_ends_while_the_pair_is_being_settled_takes_it_alon
 
 
 async def test_what_was_not_retrieved_is_judged_and_stays(
-    rigs: tuple[Rig, Rig], monkeypatch: pytest.MonkeyPatch
+    rigs: tuple[MatcherHarness, MatcherHarness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A search may miss a partner, by design where there are many plans: that alone ends nothing."""
     rig, _ = rigs

@@ -12,7 +12,7 @@ from events.dead_letters import DeadLetterReason
 from events.plans import PlanPublished
 from events.topics import PLANS
 from services.matcher.settlement import PAIRS_AT_ONCE
-from services.messaging.record_batches import UnreadableRecord
+from services.messaging.unreadable_records import UnreadableRecord
 from tests.chaos import odd_inputs, stream
 from tests.chaos.mutants import MUTANTS, ROOT, Mutant
 from tests.chaos.oracle import expected_pairs, fold

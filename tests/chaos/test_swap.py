@@ -18,17 +18,14 @@ from services.maintenance import apply_rebuild
 from services.maintenance.apply_rebuild import RebuildApplied
 from services.maintenance.rebuild import RebuildReport, compare
 from services.matcher import assessment
-from services.matcher.app import adopt
 from services.matcher.assessment import match
-from services.matcher.batch_handler import Matcher
 from services.matcher.sweeper import sweep
-from services.platform.settings import Settings
 from services.store import opportunities as store
 from services.store import plan_log, shadow_tables
 from services.store.database import make_engine, make_sessions, transaction
 from tests.chaos.stream import CANARIES, canary
-from tests.integration.test_matcher_steps import Rig, context_of
 from tests.pipeline import AS_OF, all_pairs
+from tests.support.matcher import MatcherHarness, make_harness
 
 PATIENCE = 30
 """Seconds after which something that ought to come has not; nothing is measured by it."""
@@ -37,13 +34,10 @@ SPOILT_PAIR = "UPDATE opportunities SET score = 12.5, content_hash = ''"
 
 
 @pytest_asyncio.fixture
-async def rig(database_url: str) -> AsyncIterator[Rig]:
+async def rig(database_url: str) -> AsyncIterator[MatcherHarness]:
     """A matcher on a database where the two canaries are a pair."""
     engine = make_engine(database_url, pool=10)
-    sessions = make_sessions(engine)
-    context = context_of(Settings(as_of=AS_OF))
-    await adopt(context, sessions)
-    made = Rig(Matcher(context, sessions, producer=None), sessions)  # type: ignore[arg-type]
+    made = await make_harness(make_sessions(engine))
     await made.handle([canary(plan_id, 1) for plan_id in CANARIES])
     assert len(await made.active()) == 1
     yield made
@@ -78,12 +72,14 @@ class Held:
             await self.go_on.wait()
 
 
-async def spoil(rig: Rig, statement: str) -> None:
+async def spoil(rig: MatcherHarness, statement: str) -> None:
     async with transaction(rig.sessions) as session:
         await session.execute(text(statement))
 
 
-async def meet(rig: Rig, held: Held, first: Awaitable[Any], second: Callable[[], Awaitable[Any]]) -> list[Any]:
+async def meet(
+    rig: MatcherHarness, held: Held, first: Awaitable[Any], second: Callable[[], Awaitable[Any]]
+) -> list[Any]:
     """Starts `second` when `first` is held, and lets `first` go once `second` waits for it, or has got past."""
     tasks = [asyncio.ensure_future(first)]
     async with asyncio.timeout(PATIENCE):
@@ -100,14 +96,14 @@ async def meet(rig: Rig, held: Held, first: Awaitable[Any], second: Callable[[],
         return await asyncio.gather(*tasks)
 
 
-async def compared(rig: Rig, then: Callable[[RebuildReport], Awaitable[Any]]) -> Any:
+async def compared(rig: MatcherHarness, then: Callable[[RebuildReport], Awaitable[Any]]) -> Any:
     """Compares what stands with the log, and does something with what was found while the view is open."""
     async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
         found = await compare(rig.matcher.context, rig.sessions, view, AS_OF, lambda *_: None)
         return await then(found)
 
 
-async def assert_stands(rig: Rig, first: PlanState) -> None:
+async def assert_stands(rig: MatcherHarness, first: PlanState) -> None:
     """These revisions stand, everywhere; nothing differs from the log; no revision of the pair is told twice."""
     await sweep(rig.matcher.context, rig.sessions)
     states = [first, canary(CANARIES[1], 1)]
@@ -129,7 +125,9 @@ SECOND = PlanUpdated.model_validate(
 )
 
 
-async def test_a_revision_recorded_behind_a_swap_waits_for_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_revision_recorded_behind_a_swap_waits_for_it(
+    rig: MatcherHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The swap has looked at the plan and not written it yet."""
     await spoil(rig, SPOILT_PLAN)
     held = Held()
@@ -143,7 +141,9 @@ async def test_a_revision_recorded_behind_a_swap_waits_for_it(rig: Rig, monkeypa
     await assert_stands(rig, SECOND)
 
 
-async def test_a_swap_waits_for_a_revision_that_is_being_recorded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_swap_waits_for_a_revision_that_is_being_recorded(
+    rig: MatcherHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The revision is written and not committed: the swap must not take the older one for what stands."""
     await spoil(rig, SPOILT_PLAN)
     held = Held()
@@ -157,7 +157,7 @@ async def test_a_swap_waits_for_a_revision_that_is_being_recorded(rig: Rig, monk
     await assert_stands(rig, SECOND)
 
 
-async def test_a_pair_settled_behind_a_swap_waits_for_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_pair_settled_behind_a_swap_waits_for_it(rig: MatcherHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """The swap has looked at the pair and not written it yet; a matcher has judged it once more meanwhile."""
     await spoil(rig, SPOILT_PAIR)
     held = Held()
@@ -171,7 +171,9 @@ async def test_a_pair_settled_behind_a_swap_waits_for_it(rig: Rig, monkeypatch: 
     await assert_stands(rig, canary(CANARIES[0], 1))
 
 
-async def test_a_swap_waits_for_a_pair_that_is_being_settled(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_swap_waits_for_a_pair_that_is_being_settled(
+    rig: MatcherHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who settles has looked at the pair and not written it yet; the swap leaves to it what it was about to replace."""
     await spoil(rig, SPOILT_PAIR)
     held = Held()
@@ -185,6 +187,6 @@ async def test_a_swap_waits_for_a_pair_that_is_being_settled(rig: Rig, monkeypat
     await assert_stands(rig, canary(CANARIES[0], 1))
 
 
-async def judged_again(rig: Rig) -> None:
+async def judged_again(rig: MatcherHarness) -> None:
     """What the sweeper does with a plan whose day has come: no new revision, the pair settled once more."""
     await match(rig.matcher.context, rig.sessions, [CANARIES[0]])

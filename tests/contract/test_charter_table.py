@@ -10,7 +10,7 @@ import typer
 from events.schemas import payload_types
 from services import cli
 from services.domain.programme.report import Records, build_scene, measure_all
-from tests.integration.test_errors import leaves
+from tests.support.command_line import leaves
 
 ROOT = Path(__file__).parents[2]
 TESTS = {

@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,99 +10,38 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from events.responses import EnquiryAnswer, ResponseEnquiry
+from events.responses import EnquiryAnswer
 from events.topics import BENCHMARKS
 from matching import successions
 from services.application.benchmarks import read_benchmark
 from services.application.enquiries import list_enquiries
 from services.application.preferences import stop_kind
-from services.coalitions.benchmark_requests import sweep_requests
 from services.domain.audit import Channel
-from services.domain.links import LinkMaker
 from services.domain.programme.contracts import Enquiries, enquiries
 from services.local_stack.mail_sink import MailSink
-from services.platform.settings import Settings
 from services.store import benchmark_notices
 from services.store.authorities import AuthorityUpdate, save
-from services.store.database import make_sessions, transaction
+from services.store.database import transaction
 from services.store.programme import load_records
-from tests.integration import test_coalition_crashes as crashes
-from tests.integration.test_extensions import AFTER, DUE, extension, jointly, requests
-from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, CoalitionsHarness, plan, plan_id
-from tests.support.contracts import ContractsHarness, contract, withdrawal
-from tests.support.matcher import make_matcher
-from tests.support.notifier import NotifierHarness, body
+from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan_id
+from tests.support.command_line import run_jointly
+from tests.support.contracts import contract, withdrawal
+from tests.support.crashes import CrashHarness
+from tests.support.enquiries import EnquiryScene, holding, make_scene
+from tests.support.extensions import AFTER, DUE, extension, requests
+from tests.support.notifier import body
 
 pytestmark = pytest.mark.integration
 
 REMINDER = date(2026, 12, 3)
-SECRET = "a-secret-of-thirty-two-characters"
-
-
-@dataclass
-class Scene:
-    """Matcher, coalitions process and notifier, one after the other."""
-
-    harness: CoalitionsHarness
-    contracts: ContractsHarness
-    notifier: NotifierHarness
-    engine: AsyncEngine
-
-    async def sweep(self, day: date = AS_OF) -> None:
-        """The round of a day."""
-        await sweep_requests(self.harness.sessions, day)
-
-    async def asked(self) -> list[str]:
-        """The councils that were asked."""
-        return [
-            row.authority for row in await self.harness.rows("SELECT authority FROM benchmark_enquiries ORDER BY 1")
-        ]
-
-    async def answers(self, authority: str, outcome: EnquiryAnswer, **changes: Any) -> None:
-        """A council answers the only request."""
-        ((request_id, revision),) = await self.harness.rows("SELECT request_id, revision FROM benchmark_requests")
-        number = next(self.harness.numbers)
-        await self.harness.respond(
-            ResponseEnquiry(
-                response_id=f"response-{number:06}",
-                authority=authority,
-                subject="benchmark",
-                subject_id=request_id,
-                subject_revision=revision,
-                outcome=outcome,
-                **changes,
-            )
-        )
-
-    async def emails(self, day: date) -> list[tuple[str, str]]:
-        """A day with its sweep and its emails: recipient and subject of all that came until then."""
-        self.notifier.now = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
-        await sweep_requests(self.harness.sessions, day, self.notifier.now)
-        await self.notifier.run()
-        return sorted((mail["To"].split("@")[1], mail["Subject"]) for mail in self.notifier.mails())
-
-
-async def make_scene(database: AsyncEngine, mailbox: MailSink) -> Scene:
-    """Leeds, Bradford, Kirklees and Calderdale, registered."""
-    sessions, settings = make_sessions(database), Settings(as_of=AS_OF)
-    harness = CoalitionsHarness(await make_matcher(sessions, settings), sessions, settings)
-    notifier = NotifierHarness(sessions, mailbox, links=LinkMaker("https://jointly.example", (SECRET,)))
-    for code, name in ((LEEDS, "leeds"), (BRADFORD, "bradford"), (KIRKLEES, "kirklees"), (CALDERDALE, "calderdale")):
-        await notifier.register(code, name=name.capitalize(), mailbox=f"buying@{name}.example")
-    return Scene(harness, ContractsHarness(sessions, AS_OF), notifier, database)
 
 
 @pytest_asyncio.fixture
-async def scene(database: AsyncEngine, mailbox: MailSink) -> Scene:
+async def scene(database: AsyncEngine, mailbox: MailSink) -> EnquiryScene:
     return await make_scene(database, mailbox)
 
 
-def holding(authority: str, **changes: Any) -> Any:
-    """A plan of a council that names its present contract."""
-    return plan(authority, **{"current_contract": {"supplier": "Northmoor Ltd", "end": "2028-03-31"}, **changes})
-
-
-async def test_holders_of_a_contract_of_the_category_are_asked_once(scene: Scene) -> None:
+async def test_holders_of_a_contract_of_the_category_are_asked_once(scene: EnquiryScene) -> None:
     await scene.contracts.handle(contract(BRADFORD), contract(CALDERDALE, cpv=["72260000"]))
     await scene.harness.publish(extension(), holding(KIRKLEES))
     for day in (AS_OF, AS_OF, DUE):
@@ -112,7 +50,7 @@ async def test_holders_of_a_contract_of_the_category_are_asked_once(scene: Scene
     assert [kind for kind, *_ in await requests(scene.harness)] == ["requested", "requested"]
 
 
-async def test_a_contract_that_is_not_open_or_over_asks_nobody(scene: Scene) -> None:
+async def test_a_contract_that_is_not_open_or_over_asks_nobody(scene: EnquiryScene) -> None:
     await scene.contracts.handle(
         contract(BRADFORD, sharing={"coalition": "2026-07-01"}),
         contract(BRADFORD, reference="C-2", sharing={"signatories": "2027-07-01"}),
@@ -124,7 +62,7 @@ async def test_a_contract_that_is_not_open_or_over_asks_nobody(scene: Scene) -> 
     assert await scene.asked() == []
 
 
-async def test_who_is_left_in_peace_is_not_asked(scene: Scene) -> None:
+async def test_who_is_left_in_peace_is_not_asked(scene: EnquiryScene) -> None:
     changes: list[tuple[dict[str, Any], frozenset[str]]] = [
         ({"withdrawn_on": AS_OF}, frozenset()),
         ({"mailbox": None}, frozenset()),
@@ -146,7 +84,7 @@ async def test_who_is_left_in_peace_is_not_asked(scene: Scene) -> None:
     assert await scene.asked() == codes[-2:], "emails about matches have switches of their own"
 
 
-async def test_emails_about_prices_have_a_switch_of_their_own(scene: Scene) -> None:
+async def test_emails_about_prices_have_a_switch_of_their_own(scene: EnquiryScene) -> None:
     await scene.contracts.handle(contract(BRADFORD))
     await scene.harness.publish(extension())
     assert [domain for domain, _ in await scene.emails(AS_OF)] == ["bradford.example", "leeds.example"]
@@ -164,7 +102,7 @@ async def test_emails_about_prices_have_a_switch_of_their_own(scene: Scene) -> N
     assert len(await scene.emails(REMINDER)) == 2, "no reminder comes to those who stopped them"
 
 
-async def test_nobody_is_asked_for_an_authority_that_has_withdrawn(scene: Scene) -> None:
+async def test_nobody_is_asked_for_an_authority_that_has_withdrawn(scene: EnquiryScene) -> None:
     await scene.notifier.register(LEEDS, withdrawn_on=AS_OF)
     await scene.contracts.handle(contract(BRADFORD))
     await scene.harness.publish(extension())
@@ -172,7 +110,7 @@ async def test_nobody_is_asked_for_an_authority_that_has_withdrawn(scene: Scene)
     assert await scene.asked() == []
 
 
-async def test_the_request_is_supplied_when_all_have_answered_and_the_prices_are_shown(scene: Scene) -> None:
+async def test_the_request_is_supplied_when_all_have_answered_and_the_prices_are_shown(scene: EnquiryScene) -> None:
     await scene.contracts.handle(contract(BRADFORD))
     await scene.harness.publish(extension(), holding(KIRKLEES))
     await scene.sweep()
@@ -192,7 +130,7 @@ async def test_the_request_is_supplied_when_all_have_answered_and_the_prices_are
     assert said == [], "no event tells why a price is withheld"
 
 
-async def test_without_a_price_the_answers_close_the_request(scene: Scene) -> None:
+async def test_without_a_price_the_answers_close_the_request(scene: EnquiryScene) -> None:
     await scene.contracts.handle(contract(BRADFORD))
     await scene.harness.publish(extension())
     await scene.sweep()
@@ -202,7 +140,7 @@ async def test_without_a_price_the_answers_close_the_request(scene: Scene) -> No
     assert [reason for reason, _ in await scene.harness.refusals()] == ["stale-response"]
 
 
-async def test_nobody_answers_who_was_not_asked_and_no_contract_without_a_price_counts(scene: Scene) -> None:
+async def test_nobody_answers_who_was_not_asked_and_no_contract_without_a_price_counts(scene: EnquiryScene) -> None:
     await scene.contracts.handle(contract(BRADFORD), contract(CALDERDALE, prices=[], withheld="s94"))
     await scene.harness.publish(extension())
     await scene.sweep()
@@ -212,17 +150,17 @@ async def test_nobody_answers_who_was_not_asked_and_no_contract_without_a_price_
     assert await scene.harness.rows("SELECT answer FROM benchmark_enquiries") == [(None,)]
 
 
-async def test_a_death_at_any_statement_leaves_no_half_enquiry(scene: Scene) -> None:
+async def test_a_death_at_any_statement_leaves_no_half_enquiry(scene: EnquiryScene) -> None:
     await scene.contracts.handle(contract(BRADFORD))
     await scene.harness.publish(extension())
-    dying = crashes.Scene(scene.harness, scene.engine)
+    dying = CrashHarness(scene.harness, scene.engine)
     assert await dying.dies_everywhere(scene.sweep) > 8
     assert await scene.asked() == [BRADFORD]
     kinds = await scene.harness.rows("SELECT authority, kind FROM benchmark_notices ORDER BY 1, 2")
     assert kinds == [(BRADFORD, "enquiry"), (BRADFORD, "enquiry-reminder"), (LEEDS, "reminder"), (LEEDS, "request")]
 
 
-async def test_each_side_hears_of_it_once(scene: Scene) -> None:
+async def test_each_side_hears_of_it_once(scene: EnquiryScene) -> None:
     await scene.contracts.handle(contract(BRADFORD))
     await scene.harness.publish(extension(), holding(KIRKLEES))
     again = "Leeds still asks what you pay. Answer by 10 December"
@@ -253,7 +191,7 @@ async def test_each_side_hears_of_it_once(scene: Scene) -> None:
     assert "Councils asked: 2; answers: 1; with a price: 1." in body(told)
 
 
-async def test_a_plan_that_shares_only_a_match_asks_without_a_name(scene: Scene) -> None:
+async def test_a_plan_that_shares_only_a_match_asks_without_a_name(scene: EnquiryScene) -> None:
     scene.notifier.links = None
     await scene.contracts.handle(contract(BRADFORD))
     await scene.harness.publish(extension(sharing="match_only", title="Northern Star"))
@@ -270,7 +208,7 @@ async def test_a_plan_that_shares_only_a_match_asks_without_a_name(scene: Scene)
 
 
 @pytest.mark.parametrize("event", ["private", "muted"])
-async def test_an_email_that_waits_is_not_sent_once_it_is_over(scene: Scene, event: str) -> None:
+async def test_an_email_that_waits_is_not_sent_once_it_is_over(scene: EnquiryScene, event: str) -> None:
     await scene.contracts.handle(contract(BRADFORD))
     await scene.harness.publish(extension())
     await scene.sweep()
@@ -283,32 +221,32 @@ async def test_an_email_that_waits_is_not_sent_once_it_is_over(scene: Scene, eve
 
 
 async def test_the_commands_list_and_answer_what_was_asked(
-    scene: Scene, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: EnquiryScene, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await scene.contracts.handle(contract(BRADFORD))
     await scene.harness.publish(extension())
     await scene.sweep()
     monkeypatch.setenv("JOINTLY_DATABASE_URL", database_url.replace("+psycopg", ""))
     monkeypatch.setenv("JOINTLY_AS_OF", AS_OF.isoformat())
-    found = json.loads(await asyncio.to_thread(jointly, "extensions", "asked", "--authority", BRADFORD, "--json"))
+    found = json.loads(await asyncio.to_thread(run_jointly, "extensions", "asked", "--authority", BRADFORD, "--json"))
     assert (found["requester"], found["open"], found["due_on"]) == (LEEDS, True, DUE.isoformat())
-    assert "Leeds" in await asyncio.to_thread(jointly, "extensions", "asked", "--authority", BRADFORD)
+    assert "Leeds" in await asyncio.to_thread(run_jointly, "extensions", "asked", "--authority", BRADFORD)
     words = ("extensions", "answer", found["request_id"])
     own = ("--authority", BRADFORD, "--dry-run")
-    made = json.loads(await asyncio.to_thread(jointly, *words, "supplied", "--contract", f"{BRADFORD}:C-1", *own))
+    made = json.loads(await asyncio.to_thread(run_jointly, *words, "supplied", "--contract", f"{BRADFORD}:C-1", *own))
     assert (made["outcome"], made["contract_id"]) == ("supplied", f"{BRADFORD}:C-1")
-    refused = await asyncio.to_thread(jointly, *words, "supplied", "--contract", f"{BRADFORD}:C-7", *own, code=1)
+    refused = await asyncio.to_thread(run_jointly, *words, "supplied", "--contract", f"{BRADFORD}:C-7", *own, code=1)
     assert "names no contract that you share" in refused
     stranger = ("--authority", KIRKLEES, "--dry-run")
-    assert "was not asked" in await asyncio.to_thread(jointly, *words, "none-available", *stranger, code=1)
+    assert "was not asked" in await asyncio.to_thread(run_jointly, *words, "none-available", *stranger, code=1)
     await scene.answers(BRADFORD, EnquiryAnswer.SUPPLIED, contract_id=f"{BRADFORD}:C-1")
-    shown = await asyncio.to_thread(jointly, "benchmark", plan_id(LEEDS), "--authority", LEEDS, "--json")
+    shown = await asyncio.to_thread(run_jointly, "benchmark", plan_id(LEEDS), "--authority", LEEDS, "--json")
     assert json.loads(shown)["supplied"]["unit_price"] == 17.4
     file = tmp_path / "successions.csv"
     columns = "predecessor,successor,successor_name,starts,kind,source"
     file.write_text(f"{columns}\n{BRADFORD},GB-X-New,New Council,{AS_OF},whole,an order\n", "utf-8")
     monkeypatch.setenv("JOINTLY_SUCCESSIONS_FILE", str(file))
-    said = await asyncio.to_thread(jointly, "benchmark", plan_id(LEEDS), "--authority", LEEDS)
+    said = await asyncio.to_thread(run_jointly, "benchmark", plan_id(LEEDS), "--authority", LEEDS)
     successions.use(())
     assert "New Council (for Bradford)" in said
     assert "What the councils that we asked for you pay" in said
@@ -317,7 +255,7 @@ async def test_the_commands_list_and_answer_what_was_asked(
     assert (record.enquiry.answer, record.is_open) == (EnquiryAnswer.SUPPLIED, False)
 
 
-async def _prices(scene: Scene, reader: str) -> list[tuple[str, float]]:
+async def _prices(scene: EnquiryScene, reader: str) -> list[tuple[str, float]]:
     async with transaction(scene.harness.sessions) as session:
         channel = Channel.COMMAND_LINE
         found = await read_benchmark(session, plan_id(reader), reader=reader, channel=channel, today=AS_OF)

@@ -14,8 +14,8 @@ from services.coalitions.benchmark_requests import sweep_requests
 from services.local_stack.mail_sink import MailSink
 from services.platform.settings import Settings
 from services.store.database import make_sessions
-from tests.integration.test_extensions import AFTER, decision, extension
 from tests.support.coalitions import AS_OF, LEEDS, CoalitionsHarness, award, plan_id
+from tests.support.extensions import AFTER, decision, extension
 from tests.support.matcher import make_matcher
 from tests.support.notifier import NotifierHarness, body
 

@@ -1,12 +1,8 @@
 """The coalitions process dies at each statement in turn: nothing stays of a batch, and the next attempt does it all."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest_asyncio
-from sqlalchemy import event
 
 from events.responses import ResponseInvited, ResponseMembership
 from events.topics import DEAD_CONTRACTS
@@ -25,78 +21,21 @@ from tests.support.coalitions import (
     response_record,
 )
 from tests.support.contracts import contract, contract_record
+from tests.support.crashes import CrashHarness
 from tests.support.matcher import make_matcher
 
-TABLES = (
-    "coalitions",
-    "coalition_members",
-    "responses",
-    "pair_verdicts",
-    "contracts",
-    "benchmark_requests",
-    "benchmark_enquiries",
-    "benchmark_notices",
-    "notification_mails",
-    "outbox",
-)
 LEAST_STATEMENTS = 8
 
 
-class CrashError(Exception):
-    """The process is gone."""
-
-
-@dataclass
-class Scene:
-    """A harness, and the engine whose statements can be cut off."""
-
-    harness: CoalitionsHarness
-    engine: Any
-
-    @contextmanager
-    def dying_at(self, number: int) -> Iterator[list[str]]:
-        """Statement number so-and-so is not run any more: the connection breaks before it."""
-        seen: list[str] = []
-
-        def count(_: Any, __: Any, statement: str, *___: Any) -> None:
-            seen.append(statement)
-            if len(seen) == number:
-                raise CrashError(statement[:60])
-
-        event.listen(self.engine.sync_engine, "before_cursor_execute", count)
-        try:
-            yield seen
-        finally:
-            event.remove(self.engine.sync_engine, "before_cursor_execute", count)
-
-    async def rows(self) -> dict[str, list[Any]]:
-        """Everything that a batch may write."""
-        return {table: sorted(map(str, await self.harness.rows(f"SELECT * FROM {table}"))) for table in TABLES}
-
-    async def dies_everywhere(self, work: Callable[[], Awaitable[None]]) -> int:
-        """Does the work again and again, dead at a later statement each time, until it ends; how often it died."""
-        before = await self.rows()
-        deaths = 0
-        while True:
-            with self.dying_at(deaths + 1):
-                try:
-                    await work()
-                except CrashError:
-                    deaths += 1
-                else:
-                    return deaths
-            assert await self.rows() == before, f"something of a batch stayed that died at statement {deaths}"
-
-
 @pytest_asyncio.fixture
-async def scene(database_url: str) -> AsyncIterator[Scene]:
+async def scene(database_url: str) -> AsyncIterator[CrashHarness]:
     engine = make_engine(database_url)
     sessions, settings = make_sessions(engine), Settings(as_of=AS_OF)
-    yield Scene(CoalitionsHarness(await make_matcher(sessions, settings), sessions, settings), engine)
+    yield CrashHarness(CoalitionsHarness(await make_matcher(sessions, settings), sessions, settings), engine)
     await engine.dispose()
 
 
-async def test_a_kill_at_any_statement_leaves_nothing(scene: Scene) -> None:
+async def test_a_kill_at_any_statement_leaves_nothing(scene: CrashHarness) -> None:
     harness = scene.harness
     await harness.matcher.handle([harness.record(plan(authority)) for authority in (LEEDS, BRADFORD, KIRKLEES)])
     records = await harness.opportunity_records()
@@ -122,7 +61,7 @@ async def test_a_kill_at_any_statement_leaves_nothing(scene: Scene) -> None:
     assert await harness.rows("SELECT count(*) FROM responses") == [(4,)]
 
 
-async def test_contracts_are_all_there_or_none(scene: Scene) -> None:
+async def test_contracts_are_all_there_or_none(scene: CrashHarness) -> None:
     handler = ContractHandler(scene.harness.sessions, scene.harness.settings, producer=None)  # type: ignore[arg-type]
     await handler.handle([contract_record(contract(BRADFORD))])
     events = [contract(), contract(BRADFORD, title="Another under the same revision"), contract(KIRKLEES, revision=2)]

@@ -362,7 +362,7 @@ async def test_why_an_opportunity_ended_stays_untold_once_a_plan_has_closed(harn
 
 @pytest.mark.parametrize("stage", ["suggested", "inviting", "dissolved"])
 async def test_a_stranger_learns_nothing_of_a_coalition(harness: CoalitionsHarness, stage: str) -> None:
-    """The ids of coalitions can be computed from plans' ids."""
+    """Also not where the stranger has heard of its id."""
     await _three(harness)
     if stage != "suggested":
         await harness.invite(LEEDS)

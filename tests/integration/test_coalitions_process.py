@@ -25,7 +25,6 @@ from services.store import authority_keys
 from services.store.authority_keys import AuthorityKey
 from services.store.database import make_engine, make_sessions, now, transaction
 from tests.conftest import AnyBroker
-from tests.integration.test_pipeline import enrol
 from tests.pipeline import Pipeline, payloads_of, pipeline, send_raw
 from tests.support.coalitions import (
     ALL,
@@ -36,6 +35,7 @@ from tests.support.coalitions import (
     response_fields,
     response_message,
 )
+from tests.support.payroll_plans import enrol
 
 THREE = (LEEDS, BRADFORD, KIRKLEES)
 DAY = "2026-11-26"

@@ -35,7 +35,7 @@ from services.store.database import make_sessions, transaction
 from services.store.mapping import revision_from_event
 from services.store.plan_log import RecordOutcome
 from tests.conftest import AnyBroker
-from tests.integration.test_publish import _records
+from tests.support.broker_records import first_records
 from tests.support.feeds import day_of_releases, release
 from tests.support.service_processes import run_command
 from tests.unit.ingest import SHARED
@@ -307,7 +307,7 @@ async def test_one_command_makes_a_derived_plan_the_authority_s_own(
     assert await store_own(database, DERIVED, NOTICES.name) is RecordOutcome.APPLIED
     done = await asyncio.to_thread(_confirm, DERIVED["plan_id"], broker, database_url, tmp_path)
     assert done.returncode == 0, done.stderr
-    (record,) = await _records(settings, PLANS.name, 1)
+    (record,) = await first_records(settings, PLANS.name, 1)
     confirmed = json.loads(record.value)
     assert "origin" not in confirmed
     assert confirmed["revision"] > 1_000_000_000_000
@@ -315,7 +315,7 @@ async def test_one_command_makes_a_derived_plan_the_authority_s_own(
     # Half a year later it is still true: the same plan under a higher revision.
     again = await asyncio.to_thread(_confirm, DERIVED["plan_id"], broker, database_url, tmp_path)
     assert again.returncode == 0, again.stderr
-    *_, record = await _records(settings, PLANS.name, 2)
+    *_, record = await first_records(settings, PLANS.name, 2)
     repeated = json.loads(record.value)
     assert repeated["revision"] > confirmed["revision"]
     assert repeated | {"revision": 0} == confirmed | {"revision": 0}
@@ -345,7 +345,7 @@ def test_the_command_publishes_onto_the_topic_of_notices(broker: AnyBroker, data
         assert outcomes["find-a-tender"].complete, outcomes
         published = outcomes["find-a-tender"].published
         assert published >= 15
-        records = asyncio.run(_records(settings, NOTICES.name, published))
+        records = asyncio.run(first_records(settings, NOTICES.name, published))
     assert len({record.key for record in records}) == published
 
 

@@ -26,10 +26,10 @@ from services.store import authority_keys, contracts, programme
 from services.store.authority_keys import AuthorityKey
 from services.store.database import make_engine, make_sessions, now, transaction
 from tests.conftest import AnyBroker
-from tests.integration.test_pipeline import enrol
 from tests.pipeline import Pipeline, payloads_of, pipeline, send_raw
 from tests.support.coalitions import AS_OF, BRADFORD, LEEDS
 from tests.support.contracts import ContractsHarness, contract, contract_record, withdrawal
+from tests.support.payroll_plans import enrol
 
 pytestmark = pytest.mark.integration
 
@@ -60,6 +60,16 @@ async def test_the_same_again_changes_nothing_and_other_content_is_a_dead_letter
     ((topic, value),) = await harness.rows("SELECT topic, value FROM outbox")
     assert (topic, json.loads(bytes(value))["reason"]) == (DEAD_CONTRACTS.name, DeadLetterReason.REVISION_CONFLICT)
     assert await harness.rows("SELECT payload->>'title' FROM contracts") == [("HR and payroll system",)]
+
+
+async def test_a_withdrawal_below_what_is_still_shared_is_seen(harness: ContractsHarness) -> None:
+    await harness.handle(contract(revision=9), withdrawal(revision=4))
+    ((topic, value),) = await harness.rows("SELECT topic, value FROM outbox")
+    letter = json.loads(bytes(value))
+    assert (topic, letter["reason"]) == (DEAD_CONTRACTS.name, DeadLetterReason.SUPERSEDED_WITHDRAWAL)
+    assert "revision 4, the contract stands at 9" in letter["detail"]
+    await harness.handle(withdrawal(revision=5), withdrawal(revision=10), withdrawal(revision=3), contract(revision=2))
+    assert len(await harness.rows("SELECT 1 FROM outbox")) == 2, "from revision 10 on nothing is shared any more"
 
 
 async def test_a_forgotten_authority_shares_nothing_and_nothing_comes_back(harness: ContractsHarness) -> None:

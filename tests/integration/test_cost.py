@@ -14,13 +14,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from events.plans import PlanPublished
-from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.context import MatcherContext
 from services.matcher.settlement import PAIRS_AT_ONCE
-from services.platform.settings import Settings
-from services.store.database import make_engine, make_sessions
-from tests.pipeline import AS_OF, Counting, engine, invented_plans, record_of
+from services.store.database import Sessions
+from tests.pipeline import Counting, invented_plans, record_of
+from tests.support.matcher import make_matcher
 
 BATCH = 60
 PLANS = invented_plans(4 * BATCH, subjects=60)
@@ -80,16 +78,12 @@ async def rows_changed(database: AsyncEngine) -> int:
 
 
 @pytest.fixture
-async def rig(database_url: str) -> AsyncIterator[tuple[AsyncEngine, Matcher]]:
-    database = make_engine(database_url)
-    sessions = make_sessions(database)
-    context = MatcherContext(engine(), Counting(), Settings(as_of=AS_OF))
-    await adopt(context, sessions)
-    matcher = Matcher(context, sessions, producer=None)  # type: ignore[arg-type]
+async def matcher(sessions: Sessions) -> Matcher:
+    """A matcher that has handled all of `PLANS`."""
+    made = await make_matcher(sessions, embedder=Counting())
     for start in range(0, len(PLANS), BATCH):
-        await matcher.handle([record_of(plan) for plan in PLANS[start : start + BATCH]])
-    yield database, matcher
-    await database.dispose()
+        await made.handle([record_of(plan) for plan in PLANS[start : start + BATCH]])
+    return made
 
 
 def moved(plan: PlanPublished, revision: int, latest: str) -> PlanPublished:
@@ -98,9 +92,8 @@ def moved(plan: PlanPublished, revision: int, latest: str) -> PlanPublished:
 
 
 async def test_a_batch_of_updates_costs_a_few_statements_and_embeds_nothing(
-    rig: tuple[AsyncEngine, Matcher],
+    database: AsyncEngine, matcher: Matcher
 ) -> None:
-    database, matcher = rig
     await matcher.handle([record_of(moved(plan, 2, "2027-12-20")) for plan in PLANS[:BATCH]])
     embedder = matcher.context.embedder
     assert isinstance(embedder, Counting)
@@ -121,8 +114,7 @@ async def test_a_batch_of_updates_costs_a_few_statements_and_embeds_nothing(
     assert counts["rows"] <= 4 * BATCH + 2 * pairs
 
 
-async def test_the_same_again_costs_less_still(rig: tuple[AsyncEngine, Matcher]) -> None:
-    database, matcher = rig
+async def test_the_same_again_costs_less_still(database: AsyncEngine, matcher: Matcher) -> None:
     again = [record_of(plan) for plan in PLANS[:BATCH]]
     async with counted(database) as counts:
         await matcher.handle(again)
@@ -131,8 +123,7 @@ async def test_the_same_again_costs_less_still(rig: tuple[AsyncEngine, Matcher])
     assert counts["trips"] <= 3, counts
 
 
-async def test_statements_do_not_grow_with_the_batch(rig: tuple[AsyncEngine, Matcher]) -> None:
-    database, matcher = rig
+async def test_statements_do_not_grow_with_the_batch(database: AsyncEngine, matcher: Matcher) -> None:
     totals = []
     for size, revision in ((12, 2), (BATCH, 3)):
         async with counted(database) as counts:
@@ -149,8 +140,7 @@ async def further_parts(database: AsyncEngine, plans: Sequence[PlanPublished]) -
     return (int(found) - 1) // PAIRS_AT_ONCE
 
 
-async def test_new_words_are_embedded_once(rig: tuple[AsyncEngine, Matcher]) -> None:
-    database, matcher = rig
+async def test_new_words_are_embedded_once(database: AsyncEngine, matcher: Matcher) -> None:
     embedder = matcher.context.embedder
     assert isinstance(embedder, Counting)
     before = embedder.texts

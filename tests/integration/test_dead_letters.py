@@ -2,35 +2,33 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
 from typer.testing import CliRunner
 
 from events.dead_letters import DeadLetterReason, Origin
 from events.plans import PlanPublished
 from events.topics import DEAD_OPPORTUNITIES, DEAD_PLANS, PLANS, authority_topic
 from services.cli import application
-from services.matcher.plan_decoding import read
 from services.messaging import dead_letter_queue, topic_admin
-from services.messaging.kafka import Record, connection, make_producer, send
-from services.messaging.signature_policy import RejectedRecord
+from services.messaging.kafka import make_producer, send
 from services.platform.settings import Settings, settings
 from tests.conftest import AnyBroker
+from tests.support.broker_records import Sent, everything_on, refuse_all
 from tests.unit.events.messages import example, headers_of, value_of
 
 GOLDEN = example(PlanPublished.type)
 HEADERS = headers_of(GOLDEN)
 KEY = GOLDEN["key"].encode()
-STEERING = b'\x1b]0;owned\x07{"title": "\xe2\x80\xae"}'
+STEERING = b'{"title": "\xc2\x9b31m\xe2\x80\xae", "not JSON": NaN}'
+"""A control sequence and a change of direction, in an object that no reader takes."""
+STEERING_HEADERS = [*HEADERS, ("x-odd", b"\x1b]0;owned\x07")]
 
-Sent = tuple[str, bytes, list[tuple[str, bytes]], bytes]
 
 WRONG: list[Sent] = [
-    (PLANS.name, KEY, HEADERS, STEERING),
+    (PLANS.name, KEY, STEERING_HEADERS, STEERING),
     (PLANS.name, KEY, [*HEADERS, ("x-odd", b"\xff\x00")], value_of(GOLDEN, kind="renewals")),
     (authority_topic("E08000032"), KEY, HEADERS, value_of(GOLDEN)),
     (PLANS.name, KEY, HEADERS, value_of(GOLDEN, description="x" * 300_000)),
@@ -53,36 +51,6 @@ def listed(*words: str) -> list[dict[str, Any]]:
     done = run("list", "--json", *words)
     assert done.exit_code == 0, done.output
     return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-async def everything_on(using: Settings, *names: str, at_least: int) -> Sequence[Record]:
-    consumer = AIOKafkaConsumer(*names, **connection(using), auto_offset_reset="earliest")
-    await consumer.start()
-    found: list[Record] = []
-    try:
-        async with asyncio.timeout(30):
-            while len(found) < at_least:
-                found += [r for some in (await consumer.getmany(timeout_ms=200)).values() for r in some]
-    finally:
-        await consumer.stop()
-    return found
-
-
-async def refuse_all(using: Settings, sent: Sequence[Sent]) -> None:
-    """Publishes records and has the matcher's own reading refuse them."""
-    await topic_admin.create(using, ["E08000032"])
-    producer = make_producer(using, "tests")
-    await producer.start()
-    try:
-        for name, key, headers, value in sent:
-            await producer.send_and_wait(name, key=key, value=value, headers=headers)
-        names = {name for name, *_ in sent}
-        for record in await everything_on(using, *names, at_least=len(sent)):
-            item = read(record, datetime.now(UTC))
-            assert isinstance(item, RejectedRecord)
-            await dead_letter_queue.dead_letter(producer, DEAD_PLANS, record, item.reason, item.sentence)
-    finally:
-        await producer.stop()
 
 
 async def put(using: Settings, **letter: Any) -> None:
@@ -126,9 +94,9 @@ def test_what_was_refused_is_listed_filtered_and_shown_safely(using: Settings) -
     assert "kind: must be 'new', 'renewal', 'extension' or 'project'" in words
 
     shown = run("show", broken["dead_letter_id"][:13]).stdout
-    assert "value: \\x1b]0;owned\\x07{" in shown
-    assert "\x1b" not in shown
-    assert "\u202e" not in shown
+    assert 'value: {"title": "' in shown
+    assert "header x-odd: \\x1b]0;owned\\x07" in shown
+    assert not set("\x1b\x9b\u202e") & set(shown)
     assert "header ce_type: jointly.plan.published.v1" in shown
     assert json.loads(run("show", broken["dead_letter_id"], "--json").stdout)["key"] == "RTA4MDAwMDM1OklDVC0wMTE3"
 
@@ -189,7 +157,7 @@ def test_one_replay_sends_one_and_naming_nothing_sends_none(using: Settings) -> 
 def test_what_must_not_be_replayed_is_not(using: Settings, letter: dict[str, Any], sentence: str) -> None:
     origin = Origin(topic=letter.get("topic", PLANS.name), partition=0, offset=7)
     other = {name: value for name, value in letter.items() if name != "topic"}
-    asyncio.run(put(using, **{"origin": origin, "value": b"x", **other}))
+    asyncio.run(put(using, **{"origin": origin, "value": b"{}", **other}))
     (found,) = listed("--family", "opportunities")
     done = run("replay", found["dead_letter_id"])
     assert done.exit_code == 1
@@ -204,7 +172,7 @@ def test_what_never_stood_at_its_origin_is_not_sent_there(using: Settings, chang
     asyncio.run(refuse_all(using, WRONG[:1]))
     (genuine,) = (json.loads(run("show", listed()[0]["dead_letter_id"], "--json").stdout),)
     origin = genuine["origin"]
-    forged: dict[str, Any] = {"key": KEY, "headers": HEADERS, "value": STEERING}
+    forged: dict[str, Any] = {"key": KEY, "headers": STEERING_HEADERS, "value": STEERING}
     match change:
         case "offset":
             origin |= {"offset": origin["offset"] + 1}
@@ -213,9 +181,9 @@ def test_what_never_stood_at_its_origin_is_not_sent_there(using: Settings, chang
         case "topic":
             origin |= {"topic": authority_topic("E08000032")}
         case "headers":
-            forged["headers"] = [*HEADERS, ("x", b"y")]
+            forged["headers"] = [*STEERING_HEADERS, ("x", b"y")]
         case _:
-            forged[change] = b"forged"
+            forged[change] = b'{"forged": 1}'
     # Another reason, so that it is another dead letter than the genuine one.
     asyncio.run(put(using, origin=Origin(**origin), reason=DeadLetterReason.UNKNOWN_TYPE, **forged))
     (letter,) = listed("--family", "opportunities")

@@ -13,20 +13,20 @@ from services.application.enquiries import EnquiryRecord, list_waiting
 from services.local_stack.mail_sink import MailSink
 from services.store import benchmark_enquiries
 from services.store.database import transaction
-from tests.integration.test_benchmark_enquiries import Scene, holding, make_scene
-from tests.integration.test_extensions import extension
 from tests.support.coalitions import AS_OF, BRADFORD, KIRKLEES, LEEDS, withdrawal
 from tests.support.contracts import contract
+from tests.support.enquiries import EnquiryScene, holding, make_scene
+from tests.support.extensions import extension
 
 pytestmark = pytest.mark.integration
 
 
 @pytest_asyncio.fixture
-async def scene(database: AsyncEngine, mailbox: MailSink) -> Scene:
+async def scene(database: AsyncEngine, mailbox: MailSink) -> EnquiryScene:
     return await make_scene(database, mailbox)
 
 
-async def questions(scene: Scene, authority: str) -> Sequence[EnquiryRecord]:
+async def questions(scene: EnquiryScene, authority: str) -> Sequence[EnquiryRecord]:
     """The questions on a council's home page."""
     async with scene.harness.sessions() as session:
         return await list_waiting(session, authority, AS_OF)
@@ -47,7 +47,7 @@ def statements(engine: AsyncEngine) -> Iterator[list[str]]:
         event.remove(engine.sync_engine, "before_cursor_execute", note)
 
 
-async def test_requests_of_one_sweep_are_spread_over_the_holders(scene: Scene) -> None:
+async def test_requests_of_one_sweep_are_spread_over_the_holders(scene: EnquiryScene) -> None:
     codes = [f"E090000{number:02}" for number in range(1, 11)]
     await scene.notifier.register(*codes)
     await scene.contracts.handle(*(contract(code) for code in codes))
@@ -58,7 +58,7 @@ async def test_requests_of_one_sweep_are_spread_over_the_holders(scene: Scene) -
     assert [count for (count,) in rows] == [2] * 6 + [3] * 4, "24 questions to ten councils"
 
 
-async def test_a_plan_that_no_longer_stands_asks_nobody_and_leaves_the_home_page(scene: Scene) -> None:
+async def test_a_plan_that_no_longer_stands_asks_nobody_and_leaves_the_home_page(scene: EnquiryScene) -> None:
     await scene.contracts.handle(contract(BRADFORD))
     await scene.harness.publish(extension())
     await scene.sweep()
@@ -70,7 +70,7 @@ async def test_a_plan_that_no_longer_stands_asks_nobody_and_leaves_the_home_page
     assert await questions(scene, BRADFORD) == []
 
 
-async def test_the_home_page_asks_the_database_as_often_for_many_questions(scene: Scene) -> None:
+async def test_the_home_page_asks_the_database_as_often_for_many_questions(scene: EnquiryScene) -> None:
     await scene.contracts.handle(contract(BRADFORD))
     counts = []
     for number in (1, 2):
@@ -87,7 +87,7 @@ async def test_the_home_page_asks_the_database_as_often_for_many_questions(scene
     assert not any("FROM plans" in one for one in said), "what is answered or over is left out first"
 
 
-async def test_holders_are_found_by_indexes_and_the_register_is_read_once(scene: Scene) -> None:
+async def test_holders_are_found_by_indexes_and_the_register_is_read_once(scene: EnquiryScene) -> None:
     await scene.contracts.handle(contract(BRADFORD))
     await scene.harness.publish(extension(), extension(plan_id=f"{LEEDS}:HR-EXT-2"), holding(KIRKLEES))
     with statements(scene.engine) as said:

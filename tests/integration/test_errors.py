@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
@@ -16,6 +15,7 @@ from services.cli.errors import MEANINGS, ExitCode, Problem, problem_of
 from services.local_stack.child_process import free_port
 from services.local_stack.postgres import Server
 from services.platform.settings import PREFIX, settings
+from tests.support.command_line import leaves
 
 ROOT = Path(__file__).parents[2]
 PLANS = str(ROOT / "docs/examples/plans.jsonl")
@@ -59,6 +59,7 @@ NEEDS_DATABASE = {
     "extensions list": [],
     "digests flush": [],
     "explain": ["E09000015:A"],
+    "feedback": ["{empty}", "--plans", "{empty}"],
     "forget": ["E09000015:A"],
     "frameworks check": ["E09000015:A"],
     "frameworks export": [],
@@ -120,7 +121,6 @@ NEEDS_NEITHER = {
     "doctor",
     "encoder export",
     "evaluate",
-    "feedback",
     "fit",
     "keys make",
     "openapi",
@@ -129,16 +129,6 @@ NEEDS_NEITHER = {
     "up",
 }
 """These end, or run on parts of their own."""
-
-
-def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
-    """Every command that does something, by its words."""
-    inner = getattr(command, "commands", None)
-    if not inner:
-        yield " ".join(path)
-        return
-    for name, one in inner.items():
-        yield from leaves(one, (*path, name))
 
 
 def test_every_command_is_tried() -> None:
@@ -177,7 +167,8 @@ def run(away: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pyte
     (tmp_path / "key.json").write_text(capfd.readouterr().out, "utf-8")
     (tmp_path / "parties.csv").write_text(PARTIES, "utf-8")
     files = {name: tmp_path / f"{name}.csv" for name in ("register", "frameworks", "signatories", "parties")}
-    places = files | {"key": tmp_path / "key.json", "folder": tmp_path}
+    (tmp_path / "empty.jsonl").touch()
+    places = files | {"key": tmp_path / "key.json", "empty": tmp_path / "empty.jsonl", "folder": tmp_path}
 
     def run(command: str, *more: str) -> tuple[int, str]:
         words = [*command.split(), *(word.format(**places) for word in more)]

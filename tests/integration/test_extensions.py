@@ -3,26 +3,21 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import date
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
-from typer.testing import CliRunner
 
-from events.responses import ResponseDecided
 from events.topics import BENCHMARKS
 from services.application.benchmarks import BenchmarkError, read_benchmark
 from services.application.extensions import list_extensions
-from services.cli import application
 from services.coalitions.benchmark_publishing import publish_ended_quarter
 from services.coalitions.benchmark_requests import sweep_requests
 from services.domain.audit import Channel
-from services.platform.settings import Settings, settings
+from services.platform.settings import Settings
 from services.store.database import make_sessions, transaction
-from tests.integration.test_coalition_crashes import Scene
 from tests.support.coalitions import (
     AS_OF,
     BRADFORD,
@@ -32,52 +27,25 @@ from tests.support.coalitions import (
     award,
     plan,
     plan_id,
-    response_fields,
 )
+from tests.support.command_line import run_jointly
 from tests.support.contracts import ContractsHarness, contract
+from tests.support.crashes import CrashHarness
+from tests.support.extensions import AFTER, DUE, decision, extension, requests
 from tests.support.matcher import make_matcher
 
 pytestmark = pytest.mark.integration
 
-DUE = date(2026, 12, 10)
-AFTER = date(2026, 12, 11)
-
 
 @pytest_asyncio.fixture
-async def scene(database: AsyncEngine) -> AsyncIterator[Scene]:
+async def scene(database: AsyncEngine) -> AsyncIterator[CrashHarness]:
     sessions, settings = make_sessions(database), Settings(as_of=AS_OF)
-    yield Scene(CoalitionsHarness(await make_matcher(sessions, settings), sessions, settings), database)
+    yield CrashHarness(CoalitionsHarness(await make_matcher(sessions, settings), sessions, settings), database)
 
 
 @pytest_asyncio.fixture
-async def harness(scene: Scene) -> CoalitionsHarness:
+async def harness(scene: CrashHarness) -> CoalitionsHarness:
     return scene.harness
-
-
-def extension(months: int = 13, revision: int = 1, end: str = "2027-03-31", **changes: Any) -> Any:
-    """Leeds means to extend the contract that ends on a day by so many months."""
-    values = {
-        "kind": "extension",
-        "extension": {"months": months},
-        "current_contract": {"reference": "C-1", "supplier": "Northmoor Software Ltd", "end": end},
-    }
-    return plan(LEEDS, revision, **{**values, **changes})
-
-
-async def requests(harness: CoalitionsHarness) -> list[tuple[str, int, str | None, str | None]]:
-    """Status, months, decision and plan of every benchmark event, oldest first."""
-    rows = await harness.rows(f"SELECT value FROM outbox WHERE topic = '{BENCHMARKS.name}' ORDER BY id")
-    states = [json.loads(bytes(row.value)) for row in rows]
-    headers = await harness.rows(f"SELECT headers FROM outbox WHERE topic = '{BENCHMARKS.name}' ORDER BY id")
-    kinds = [dict(row.headers)["ce_type"].split(".")[2] for row in headers]
-    return [(kind, one["months"], one["decision"], one["plan_id"]) for kind, one in zip(kinds, states, strict=True)]
-
-
-async def decision(harness: CoalitionsHarness, authority: str = LEEDS, said: str = "extend") -> None:
-    """An authority decides about the only request."""
-    ((request_id, revision),) = await harness.rows("SELECT request_id, revision FROM benchmark_requests")
-    values = response_fields(authority, request_id, revision, next(harness.numbers))
-    await harness.respond(ResponseDecided.model_validate({**values, "subject": "benchmark", "decision": said}))
 
 
 async def test_an_extension_asks_once_however_often_it_is_looked_at(harness: CoalitionsHarness) -> None:
@@ -175,6 +143,18 @@ async def test_what_went_ahead_without_a_benchmark_is_listed_as_such(harness: Co
     assert (after.overdue, after.without_benchmark) == (False, True)
 
 
+@pytest.mark.parametrize(("sharing", "names_answer"), [("open", True), ("match_only", False)])
+async def test_the_event_of_a_decision_names_the_answer_only_for_an_open_plan(
+    harness: CoalitionsHarness, sharing: str, *, names_answer: bool
+) -> None:
+    """The id of an answer from a file derives from its content, which names the plan."""
+    await harness.publish(extension(sharing=sharing))
+    await sweep_requests(harness.sessions, AS_OF)
+    await decision(harness)
+    rows = await harness.rows(f"SELECT headers FROM outbox WHERE topic = '{BENCHMARKS.name}' ORDER BY id DESC LIMIT 1")
+    assert ("ce_causationid" in dict(rows[0].headers)) == names_answer
+
+
 @pytest.mark.parametrize(("sharing", "told"), [("match_only", [("requested", 13, None, None)]), ("private", [])])
 async def test_an_event_tells_no_more_than_the_plan_shares(
     harness: CoalitionsHarness, sharing: str, told: list[Any]
@@ -185,7 +165,7 @@ async def test_an_event_tells_no_more_than_the_plan_shares(
     assert await harness.rows("SELECT state->>'months' FROM benchmark_requests") == [("13",)]
 
 
-async def test_a_death_at_any_statement_leaves_no_half_request(scene: Scene) -> None:
+async def test_a_death_at_any_statement_leaves_no_half_request(scene: CrashHarness) -> None:
     await scene.harness.publish(extension())
     deaths = await scene.dies_everywhere(lambda: sweep_requests(scene.harness.sessions, AFTER))
     assert deaths > 3
@@ -199,25 +179,14 @@ async def test_the_commands_list_the_extension_and_make_its_decision(
     await sweep_requests(harness.sessions, AS_OF)
     monkeypatch.setenv("JOINTLY_DATABASE_URL", database_url.replace("+psycopg", ""))
     monkeypatch.setenv("JOINTLY_AS_OF", AFTER.isoformat())
-    (found,) = [json.loads(await asyncio.to_thread(jointly, "extensions", "list", "--json"))]
+    (found,) = [json.loads(await asyncio.to_thread(run_jointly, "extensions", "list", "--json"))]
     assert (found["months"], found["status"], found["decision_overdue"]) == (13, "requested", True)
-    assert "decision overdue" in await asyncio.to_thread(jointly, "extensions", "list", "--authority", LEEDS)
+    assert "decision overdue" in await asyncio.to_thread(run_jointly, "extensions", "list", "--authority", LEEDS)
     words = ("extensions", "decide", found["request_id"], "tender")
-    made = json.loads(await asyncio.to_thread(jointly, *words, "--authority", LEEDS, "--dry-run"))
+    made = json.loads(await asyncio.to_thread(run_jointly, *words, "--authority", LEEDS, "--dry-run"))
     assert (made["subject"], made["plan_id"], made["decision"]) == ("benchmark", plan_id(LEEDS), "tender")
-    refused = await asyncio.to_thread(jointly, *words, "--authority", BRADFORD, "--dry-run", code=1)
+    refused = await asyncio.to_thread(run_jointly, *words, "--authority", BRADFORD, "--dry-run", code=1)
     assert "made no request" in refused
-
-
-def jointly(*arguments: str, code: int = 0) -> str:
-    """Runs a command; its output."""
-    settings.cache_clear()
-    try:
-        done = CliRunner().invoke(application(arguments[0]), list(arguments))
-        assert done.exit_code == code, done.output
-        return done.output
-    finally:
-        settings.cache_clear()
 
 
 async def test_members_of_a_coalition_see_what_the_others_opened_to_it(harness: CoalitionsHarness) -> None:

@@ -11,7 +11,6 @@ from services.application.acts import RESPONSE_EVENTS
 from services.cli.forget import forget_stored
 from services.store import outbox
 from services.store.database import transaction
-from tests.integration.test_forget import WORD, tables_with
 from tests.support.coalitions import (
     AS_OF,
     BRADFORD,
@@ -23,6 +22,7 @@ from tests.support.coalitions import (
     plan_id,
     response_fields,
 )
+from tests.support.forgetting import WORD, tables_with
 from tests.support.parties import OFFICE, convene, register_party, since
 
 THREE = (LEEDS, BRADFORD, KIRKLEES)

@@ -10,11 +10,11 @@ import pytest_asyncio
 
 from events.responses import ResponseIntroduced, ResponseUndone
 from services.application.explain import redact_for_now
-from services.domain.ids import opportunity_id
 from services.local_stack.mail_sink import MailSink
 from services.store import introductions, plans
 from services.store.opportunities import Opportunity
 from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, pair_fields, plan, plan_id
+from tests.support.ids import opportunity_id
 from tests.support.notified_coalitions import Line, is_receipt, open_line
 from tests.support.notifier import body
 

@@ -19,13 +19,11 @@ from services.application.digests import flush_all
 from services.platform import metrics
 from services.store import digests, intents, outbox
 from services.store.database import Sessions, make_engine, make_sessions, now, transaction
+from tests.support.intents import IDS, LEEDS, put_intents
 
 WAITING: Final = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 )
-LEEDS: Final = "E08000035"
-IDS: Final = (3, 2, 1)
-"""The order in which rows lie in the table."""
 
 Work = Callable[[AsyncSession], Awaitable[Any]]
 
@@ -33,21 +31,6 @@ Work = Callable[[AsyncSession], Awaitable[Any]]
 @pytest.fixture
 def sessions(database: AsyncEngine) -> Sessions:
     return make_sessions(database)
-
-
-async def put_intents(sessions: Sessions, state: str = "pending") -> None:
-    later = now() + timedelta(days=3)
-    statement = text(
-        "INSERT INTO notification_intents (id, opportunity_id, material_revision, authority, partner, channel,"
-        " occasion, purpose, band, change, only_if_notified, possibly_delivered, state, mail_count, source_event_id,"
-        " due_at, created_at, updated_at)"
-        " OVERRIDING SYSTEM VALUE VALUES (:id, :opportunity, 1, :authority, 'P', 'email', '',"
-        " 'digest', 'digest', 'new', false, false, :state, 0, 'e', :later, :later, :later)"
-    )
-    async with transaction(sessions) as session:
-        for number in IDS:
-            given = {"id": number, "opportunity": f"o{number}", "authority": LEEDS, "state": state, "later": later}
-            await session.execute(statement, given)
 
 
 async def put_messages(sessions: Sessions, published: bool) -> None:

@@ -22,7 +22,6 @@ from events.signing import sign
 from events.topics import RESPONSES, authority_topic
 from services.coalitions.response_decoding import ResponseRecord, read
 from services.coalitions.response_handler import CONFLICT
-from services.domain.ids import opportunity_id
 from services.domain.parties import Membership, PartyKind
 from services.messaging.signature_policy import RejectedRecord, verify_one, with_signature
 from services.store.authority_keys import AuthorityKey
@@ -41,6 +40,7 @@ from tests.support.coalitions import (
     response_record,
 )
 from tests.support.command_line import command_line
+from tests.support.ids import opportunity_id
 from tests.support.parties import DELEGATED_DAYS, OFFICE, convene, convene_pair, delegated, register_party, since
 
 HUB = "GB-X-HUB"

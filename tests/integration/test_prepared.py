@@ -1,30 +1,27 @@
 """What the matcher does for a batch before it is handled: its texts are embedded, and nothing is written."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.matcher.app import adopt
 from services.matcher.batch_handler import MAX_PREPARED_BATCHES, Matcher
-from services.matcher.context import MatcherContext
 from services.platform.settings import Settings
-from services.store.database import make_engine, make_sessions
-from tests.pipeline import AS_OF, Counting, engine, invented_plans, record_of
+from services.store.database import Sessions
+from tests.pipeline import AS_OF, Counting, invented_plans, record_of
+from tests.support.matcher import make_matcher
 
 BATCH = 40
 PLANS = invented_plans(2 * BATCH, subjects=20)
 
 
 @pytest.fixture
-async def rig(database_url: str) -> AsyncIterator[tuple[AsyncEngine, Matcher, Counting]]:
-    database = make_engine(database_url)
-    sessions, embedder = make_sessions(database), Counting()
-    context = MatcherContext(engine(), embedder, Settings(as_of=AS_OF, max_poll_records=BATCH))
-    await adopt(context, sessions)
-    yield database, Matcher(context, sessions, producer=None), embedder  # type: ignore[arg-type]
-    await database.dispose()
+def embedder() -> Counting:
+    return Counting()
+
+
+@pytest.fixture
+async def matcher(sessions: Sessions, embedder: Counting) -> Matcher:
+    return await make_matcher(sessions, Settings(as_of=AS_OF, max_poll_records=BATCH), embedder)
 
 
 async def rows_of(database: AsyncEngine) -> dict[str, int]:
@@ -35,10 +32,7 @@ async def rows_of(database: AsyncEngine) -> dict[str, int]:
         }
 
 
-async def test_preparing_a_batch_writes_nothing(
-    rig: tuple[AsyncEngine, Matcher, Counting],
-) -> None:
-    database, matcher, embedder = rig
+async def test_preparing_a_batch_writes_nothing(database: AsyncEngine, matcher: Matcher, embedder: Counting) -> None:
     records = [record_of(plan, offset) for offset, plan in enumerate(PLANS[:BATCH])]
     some = BATCH // 2
     await matcher.prepare(records[:some])
@@ -55,9 +49,8 @@ async def test_preparing_a_batch_writes_nothing(
 
 
 async def test_a_batch_that_was_only_partly_prepared_ends_as_if_it_had_not_been(
-    rig: tuple[AsyncEngine, Matcher, Counting],
+    database: AsyncEngine, matcher: Matcher
 ) -> None:
-    database, matcher, _ = rig
     records = [record_of(plan, offset) for offset, plan in enumerate(PLANS)]
     await matcher.prepare(records[: BATCH // 3])
     await matcher.prepare(records[BATCH:])
@@ -66,16 +59,13 @@ async def test_a_batch_that_was_only_partly_prepared_ends_as_if_it_had_not_been(
     prepared = await rows_of(database)
     async with database.begin() as connection:
         await connection.execute(text("TRUNCATE plans, plan_log, embeddings, plan_features, opportunities, outbox"))
-    unprepared = Matcher(
-        MatcherContext(matcher.context.engine, Counting(), matcher.context.settings), matcher.sessions, None
-    )  # type: ignore[arg-type]
+    unprepared = await make_matcher(matcher.sessions, matcher.context.settings, Counting())
     for start in range(0, len(records), BATCH):
         await unprepared.handle(records[start : start + BATCH])
     assert await rows_of(database) == prepared
 
 
-async def test_what_nobody_asks_for_is_not_kept_for_ever(rig: tuple[AsyncEngine, Matcher, Counting]) -> None:
-    _, matcher, _ = rig
+async def test_what_nobody_asks_for_is_not_kept_for_ever(matcher: Matcher) -> None:
     for offset in range(0, 2 * MAX_PREPARED_BATCHES * BATCH, BATCH):
         await matcher.prepare([record_of(plan, offset + number) for number, plan in enumerate(PLANS[:BATCH])])
     assert len(matcher._prepared) == MAX_PREPARED_BATCHES * BATCH

@@ -9,8 +9,6 @@ from subprocess import CompletedProcess
 from tempfile import TemporaryDirectory
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.structs import ConsumerRecord
 from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
@@ -24,6 +22,7 @@ from services.local_stack.sample import sample_plans
 from services.messaging.topic_admin import create
 from services.platform.settings import Settings
 from tests.conftest import AnyBroker
+from tests.support.broker_records import first_records
 from tests.support.service_processes import run_command
 from tests.unit.ingest import EXAMPLES, SHARED
 
@@ -39,21 +38,6 @@ def to_broker(broker: AnyBroker) -> Settings:
     return chosen
 
 
-async def _records(settings: Settings, topic: str, count: int) -> list[ConsumerRecord]:
-    """The first `count` records of a topic, read by a client that knows nothing of ours."""
-    records: list[ConsumerRecord] = []
-    async with AIOKafkaConsumer(bootstrap_servers=list(settings.kafka_bootstrap_servers)) as consumer:
-        await consumer._client.force_metadata_update()
-        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        async with asyncio.timeout(60):
-            while len(records) < count:
-                for batch in (await consumer.getmany(timeout_ms=200)).values():
-                    records.extend(batch)
-    return records
-
-
 def _command(settings: Settings, *arguments: str | Path) -> CompletedProcess[str]:
     environment = {"JOINTLY_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers[0]}
     with TemporaryDirectory(prefix="jointly-command-") as folder:
@@ -65,7 +49,7 @@ async def test_any_cloudevents_sdk_reads_what_was_published(to_broker: Settings)
     assert done.returncode == 0, done.stderr
     assert "1 published" in done.stderr
 
-    (record,) = await _records(to_broker, PLANS.name, 1)
+    (record,) = await first_records(to_broker, PLANS.name, 1)
     headers = dict(record.headers)
     event = from_kafka(KafkaMessage(headers=headers, key=record.key, value=record.value), JSONFormat(), CloudEvent)
 
@@ -86,7 +70,7 @@ async def test_published_twice_the_events_have_the_same_ids_and_values(to_broker
         summary = await publish_events(to_broker, plans)
         assert summary.published == len(plans)
 
-    records = await _records(to_broker, PLANS.name, 2 * len(plans))
+    records = await first_records(to_broker, PLANS.name, 2 * len(plans))
     events = [decode(record.headers, record.value, PLAN_PAYLOADS) for record in records]
     ids = [event.id for event in events]
     assert len(ids) == 2 * len(plans)
@@ -98,7 +82,7 @@ async def test_events_of_one_plan_keep_their_order(to_broker: Settings) -> None:
     plans = sample_plans_of_a_day()
     await publish_events(to_broker, plans)
     revisions: dict[bytes, list[int]] = {}
-    for record in sorted(await _records(to_broker, PLANS.name, len(plans)), key=lambda record: record.offset):
+    for record in sorted(await first_records(to_broker, PLANS.name, len(plans)), key=lambda record: record.offset):
         payload = decode(record.headers, record.value, PLAN_PAYLOADS).payload
         revisions.setdefault(record.key, []).append(payload.model_dump()["revision"])
     assert all(found == sorted(found) for found in revisions.values())
@@ -108,7 +92,7 @@ async def test_events_of_one_plan_keep_their_order(to_broker: Settings) -> None:
 async def test_an_authority_can_write_to_its_own_topic(to_broker: Settings) -> None:
     done = await asyncio.to_thread(_command, to_broker, "publish", EXAMPLES / "plans.jsonl", "--own-topic", "--json")
     assert done.returncode == 0, done.stderr
-    records = await _records(to_broker, authority_topic(READING), 4)
+    records = await first_records(to_broker, authority_topic(READING), 4)
     assert {record.key.decode().split(":")[0] for record in records} == {READING}
 
 
@@ -126,7 +110,7 @@ async def test_a_register_is_published_once_and_then_only_what_changed(to_broker
     assert '"published": 3, "unchanged": 0' in first.stdout
     assert '"published": 0, "unchanged": 3' in again.stdout
     assert '"published": 2, "unchanged": 1, "withdrawn": 1' in changed.stdout
-    records = await _records(to_broker, PLANS.name, 5)
+    records = await first_records(to_broker, PLANS.name, 5)
     kinds = sorted(decode(record.headers, record.value, PLAN_PAYLOADS).type for record in records)
     assert kinds == [
         "jointly.plan.published.v1",
@@ -140,7 +124,7 @@ async def test_a_register_is_published_once_and_then_only_what_changed(to_broker
 async def test_a_plan_is_withdrawn_by_hand(to_broker: Settings) -> None:
     done = await asyncio.to_thread(_command, to_broker, "withdraw", f"{READING}:C-1", "--reason", "Not needed")
     assert done.returncode == 0, done.stderr
-    (record,) = await _records(to_broker, PLANS.name, 1)
+    (record,) = await first_records(to_broker, PLANS.name, 1)
     assert decode(record.headers, record.value, PLAN_PAYLOADS).type == "jointly.plan.withdrawn.v1"
 
 
@@ -149,7 +133,7 @@ async def test_all_real_plans_arrive(to_broker: Settings) -> None:
     done = await asyncio.to_thread(_command, to_broker, "publish", SHARED / "plans.jsonl", "--json")
     assert done.returncode == 0, done.stderr
     assert '"published": 3086, "unchanged": 0, "withdrawn": 0, "skipped": 0, "rejected": 0' in done.stdout
-    assert len({record.key for record in await _records(to_broker, PLANS.name, 3086)}) == 3086
+    assert len({record.key for record in await first_records(to_broker, PLANS.name, 3086)}) == 3086
 
 
 async def test_an_unreachable_broker_is_one_sentence_and_its_own_exit_code() -> None:

@@ -15,96 +15,94 @@ from services.platform.settings import Settings
 from services.store.database import now, transaction
 from services.store.outbox import Outbox, tombstone
 from tests.conftest import AnyBroker
-from tests.integration.test_forget import ENDED, LATER, OURS, THEIRS, WORD, forget, messages, plan, rig, tables_with
-from tests.integration.test_matcher_steps import Rig
-from tests.integration.test_rebuild import compared, told
 from tests.pipeline import records_of
-
-__all__ = ["rig"]
+from tests.support.forgetting import ENDED, LATER, OURS, THEIRS, WORD, forget, messages, plan, tables_with
+from tests.support.matcher import MatcherHarness
+from tests.support.rebuilding import compared, told
 
 TWO_YEARS = timedelta(days=730)
 KEEP = RetentionRules(TWO_YEARS, TWO_YEARS)
 
 
-async def purged(rig: Rig, days: int, keep: RetentionRules = KEEP) -> PurgeResult:
+async def purged(harness: MatcherHarness, days: int, keep: RetentionRules = KEEP) -> PurgeResult:
     """What a round does that many days from now."""
-    done = await purge(rig.sessions, rig.matcher.context.engine.policy, keep, now() + timedelta(days=days))
+    done = await purge(harness.sessions, harness.matcher.context.engine.policy, keep, now() + timedelta(days=days))
     assert done is not None
     return done
 
 
-async def one_by_one(rig: Rig, *events: object) -> None:
+async def one_by_one(harness: MatcherHarness, *events: object) -> None:
     for event in events:
-        await rig.handle([event])  # type: ignore[list-item]
+        await harness.handle([event])  # type: ignore[list-item]
 
 
-async def test_what_has_ended_is_forgotten_when_its_time_has_come(rig: Rig) -> None:
-    await one_by_one(rig, THEIRS, OURS, LATER, ENDED)
-    assert await told(rig) == 0  # nobody was told before it ended
-    assert await purged(rig, 729) == PurgeResult()
-    assert WORD in str(await rig.rows("SELECT payload FROM plan_log"))
-    done = await purged(rig, 731)
+async def test_what_has_ended_is_forgotten_when_its_time_has_come(harness: MatcherHarness) -> None:
+    await one_by_one(harness, THEIRS, OURS, LATER, ENDED)
+    assert await told(harness) == 0  # nobody was told before it ended
+    assert await purged(harness, 729) == PurgeResult()
+    assert WORD in str(await harness.rows("SELECT payload FROM plan_log"))
+    done = await purged(harness, 731)
     assert (done.plans, done.opportunities) == (1, 1)
-    assert await tables_with(rig, WORD) == set()
-    assert (await messages(rig))[-1] is None
-    found, _ = await compared(rig)
+    assert await tables_with(harness, WORD) == set()
+    assert (await messages(harness))[-1] is None
+    found, _ = await compared(harness)
     assert found.equal, (found.plans, found.pairs)
-    assert await purged(rig, 732) == PurgeResult()
+    assert await purged(harness, 732) == PurgeResult()
 
 
-async def test_what_stands_is_never_purged(rig: Rig) -> None:
-    await one_by_one(rig, THEIRS, OURS, LATER)
-    await told(rig)
-    intents = await rig.rows("SELECT count(*) FROM notification_intents")
-    done = await purged(rig, 10_000)
+async def test_what_stands_is_never_purged(harness: MatcherHarness) -> None:
+    await one_by_one(harness, THEIRS, OURS, LATER)
+    await told(harness)
+    intents = await harness.rows("SELECT count(*) FROM notification_intents")
+    done = await purged(harness, 10_000)
     assert done == PurgeResult(revisions=1)
-    ((first,), (second,)) = await rig.rows(
+    ((first,), (second,)) = await harness.rows(
         f"SELECT payload FROM plan_log WHERE plan_id = '{OURS.plan_id}' ORDER BY revision"
     )
     assert first["forgotten"]
     assert second["title"] == LATER.title
-    assert await rig.rows("SELECT count(*) FROM notification_intents") == intents
-    assert len(await rig.active()) == 1
-    found, _ = await compared(rig)
+    assert await harness.rows("SELECT count(*) FROM notification_intents") == intents
+    assert len(await harness.active()) == 1
+    found, _ = await compared(harness)
     assert found.equal, (found.plans, found.pairs)
 
 
-async def test_a_pair_found_again_after_its_tombstone_goes_on_counting(rig: Rig) -> None:
-    await one_by_one(rig, THEIRS, OURS, LATER, ENDED)
-    await purged(rig, 731)
-    await rig.handle([PlanUpdated.model_validate({**OURS.model_dump(), "revision": 4})])
-    *_, before, last = await messages(rig)
+async def test_a_pair_found_again_after_its_tombstone_goes_on_counting(harness: MatcherHarness) -> None:
+    await one_by_one(harness, THEIRS, OURS, LATER, ENDED)
+    await purged(harness, 731)
+    await harness.handle([PlanUpdated.model_validate({**OURS.model_dump(), "revision": 4})])
+    *_, before, last = await messages(harness)
     assert before is None
     assert last is not None
     assert (last.status, last.revision) == ("active", 4)
-    assert await rig.rows("SELECT tombstoned_at FROM opportunities") == [(None,)]
-    assert await purged(rig, 731) == PurgeResult()
+    assert await harness.rows("SELECT tombstoned_at FROM opportunities") == [(None,)]
+    assert await purged(harness, 731) == PurgeResult()
 
 
-async def test_forgotten_ones_become_tombstones_after_a_week(rig: Rig) -> None:
-    await one_by_one(rig, THEIRS, OURS)
-    await forget(rig, OURS.plan_id)
+async def test_forgotten_ones_become_tombstones_after_a_week(harness: MatcherHarness) -> None:
+    await one_by_one(harness, THEIRS, OURS)
+    await forget(harness, OURS.plan_id)
     never = RetentionRules(None, None)
-    assert (await purged(rig, 6, never)).opportunities == 0
-    assert (await purged(rig, 8, never)).opportunities == 1
-    assert (await messages(rig))[-1] is None
+    assert (await purged(harness, 6, never)).opportunities == 0
+    assert (await purged(harness, 8, never)).opportunities == 1
+    assert (await messages(harness))[-1] is None
 
 
-async def test_zero_days_keep_everything(rig: Rig) -> None:
-    await one_by_one(rig, THEIRS, OURS, LATER, ENDED)
-    assert await purged(rig, 20_000, RetentionRules(None, None)) == PurgeResult()
+async def test_zero_days_keep_everything(harness: MatcherHarness) -> None:
+    await one_by_one(harness, THEIRS, OURS, LATER, ENDED)
+    assert await purged(harness, 20_000, RetentionRules(None, None)) == PurgeResult()
 
 
-async def test_what_was_told_goes_with_its_opportunity(rig: Rig) -> None:
-    await one_by_one(rig, THEIRS, OURS)
-    assert await told(rig) == 2
+async def test_what_was_told_goes_with_its_opportunity(harness: MatcherHarness) -> None:
+    await one_by_one(harness, THEIRS, OURS)
+    assert await told(harness) == 2
     third = plan("HR-2", "E08000025", title="Payroll system", description="HR and payroll software, hosted.")
-    await one_by_one(rig, third, ENDED)
+    await one_by_one(harness, third, ENDED)
     mail = "INSERT INTO notification_mails (mail_id, authority, channel, purpose, message_id, state, attempts,"
     mail += " unknown_outcomes, next_attempt_at, created_at, updated_at) SELECT 'm', authority, 'email', purpose, 'm',"
     mail += " 'sent', 1, 0, due_at, created_at, updated_at FROM notification_intents WHERE opportunity_id IN (SELECT"
     mail += " opportunity_id FROM opportunities WHERE status = 'withdrawn') LIMIT 1"
-    async with transaction(rig.sessions) as session:
+    async with transaction(harness.sessions) as session:
         await session.execute(text(mail))
         await session.execute(
             text(
@@ -121,10 +119,12 @@ async def test_what_was_told_goes_with_its_opportunity(rig: Rig) -> None:
                 " VALUES ('c', 'E08000025', 'E08000025:HR-2', 'invited', '1', 'c', now())"
             )
         )
-    done = await purged(rig, 731)
+    done = await purged(harness, 731)
     assert (done.opportunities > 0, done.intents > 0, done.mails) == (True, True, 1)
-    assert await rig.rows("SELECT mail_id FROM notification_mails") == [("c",)], "a coalition's notice keeps its email"
-    left = await rig.rows(
+    assert await harness.rows("SELECT mail_id FROM notification_mails") == [("c",)], (
+        "a coalition's notice keeps its email"
+    )
+    left = await harness.rows(
         "SELECT count(*) FROM notification_intents JOIN opportunities USING (opportunity_id) WHERE status <> 'active'"
     )
     assert [tuple(row) for row in left] == [(0,)]

@@ -3,54 +3,39 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from events.cloudevents import decode
-from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.plans import PlanUpdated, PlanWithdrawn
 from matching.policy import Policy
 from services.local_stack.postgres import Server
 from services.maintenance import apply_rebuild
 from services.maintenance.apply_rebuild import RebuildApplied
-from services.maintenance.rebuild import RebuildError, RebuildReport, compare
+from services.maintenance.rebuild import RebuildError, compare
 from services.matcher import assessment
-from services.matcher.app import adopt
-from services.matcher.batch_handler import Matcher
 from services.matcher.settlement import WrongGenerationError
 from services.matcher.sweeper import sweep
-from services.notifier.event_handler import OpportunityEvent, record_intents
-from services.platform.settings import Settings
 from services.store import shadow_tables
 from services.store.database import make_engine, make_sessions, transaction
 from services.store.state_hash import StateHash, state_hash
 from tests.chaos.order_independence import history
-from tests.integration.test_matcher_steps import Rig, context_of
 from tests.pipeline import AS_OF, all_pairs, invented_plans
 from tests.support.databases import DatabasePool
+from tests.support.matcher import MatcherHarness, hashing_context, make_harness
 from tests.support.policies import with_changes
+from tests.support.rebuilding import compared, told
 
 STATES = tuple(invented_plans(64, 21))
 
 
 @asynccontextmanager
-async def rig_on(url: str) -> AsyncIterator[Rig]:
+async def open_harness(url: str) -> AsyncIterator[MatcherHarness]:
     engine = make_engine(url)
-    sessions = make_sessions(engine)
-    context = context_of(Settings(as_of=AS_OF))
-    await adopt(context, sessions)
-    yield Rig(Matcher(context, sessions, producer=None), sessions)  # type: ignore[arg-type]
+    yield await make_harness(make_sessions(engine))
     await engine.dispose()
-
-
-@pytest_asyncio.fixture
-async def rig(database_url: str) -> AsyncIterator[Rig]:
-    async with rig_on(database_url) as made:
-        yield made
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +43,7 @@ def matched_databases(postgres_server: Server, migrated_template: str) -> Databa
     """Databases in which a matcher has handled all of `STATES`."""
 
     async def handle(url: str) -> None:
-        async with rig_on(url) as made:
+        async with open_harness(url) as made:
             await made.handle(STATES)
 
     url = postgres_server.create_database("rebuild_template", template=migrated_template)
@@ -67,53 +52,30 @@ def matched_databases(postgres_server: Server, migrated_template: str) -> Databa
 
 
 @pytest_asyncio.fixture
-async def matched_rig(matched_databases: DatabasePool) -> AsyncIterator[Rig]:
+async def matched_harness(matched_databases: DatabasePool) -> AsyncIterator[MatcherHarness]:
     """A matcher that starts on one of them."""
     with matched_databases.lend() as url:
-        async with rig_on(url) as made:
+        async with open_harness(url) as made:
             made.offset = len(STATES)
             yield made
 
 
-async def compared(rig: Rig, *, swap: bool = False) -> tuple[RebuildReport, RebuildApplied | None]:
-    async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
-        found = await compare(rig.matcher.context, rig.sessions, view, AS_OF, lambda *_: None)
-        done = await apply_rebuild.apply_rebuild(rig.sessions, found) if swap else None
-    return found, done
-
-
-async def standing(rig: Rig) -> StateHash:
-    async with transaction(rig.sessions, isolation="REPEATABLE READ") as session:
+async def standing(harness: MatcherHarness) -> StateHash:
+    async with transaction(harness.sessions, isolation="REPEATABLE READ") as session:
         return await state_hash(session)
 
 
-async def told(rig: Rig) -> int:
-    """How many things the notifier, having read every event, would tell."""
-    async with transaction(rig.sessions) as session:
-        rows = await session.execute(text("SELECT headers, value FROM outbox WHERE topic LIKE 'collab%' ORDER BY id"))
-        events = [
-            decode([(name, value.encode()) for name, value in headers], bytes(value), OPPORTUNITY_PAYLOADS)
-            for headers, value in rows
-        ]
-    for event in events:
-        await record_intents(
-            rig.sessions, [OpportunityEvent(event.id, event.payload, cast(Any, None))], datetime.now(UTC), 0
-        )  # type: ignore[arg-type]
-    ((count,),) = await rig.rows("SELECT count(*) FROM notification_intents WHERE state <> 'cancelled'")
-    return int(count)
-
-
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_equals_what_stands_after_any_history(rig: Rig, seed: int) -> None:
-    await rig.handle(history(seed, 120, 30))
-    found, _ = await compared(rig)
+async def test_equals_what_stands_after_any_history(harness: MatcherHarness, seed: int) -> None:
+    await harness.handle(history(seed, 120, 30))
+    found, _ = await compared(harness)
     assert found.equal, (found.plans, found.pairs)
     assert found.live is not None
     assert found.live.pairs > 10
-    ((waiting,),) = await rig.rows("SELECT count(*) FROM outbox")
-    _, done = await compared(rig, swap=True)
+    ((waiting,),) = await harness.rows("SELECT count(*) FROM outbox")
+    _, done = await compared(harness, swap=True)
     assert done == RebuildApplied(), "there is nothing to replace"
-    assert await rig.rows("SELECT count(*) FROM outbox") == [(waiting,)]
+    assert await harness.rows("SELECT count(*) FROM outbox") == [(waiting,)]
 
 
 _PAIR = "WHERE opportunity_id = :key"
@@ -147,122 +109,134 @@ TAMPERINGS = {
 
 
 @pytest.mark.parametrize("what", TAMPERINGS)
-async def test_what_was_tampered_with_is_noticed_and_mended_and_nobody_is_told(matched_rig: Rig, what: str) -> None:
-    rig, states = matched_rig, STATES
-    before, known, active = await standing(rig), await told(rig), await rig.active()
+async def test_what_was_tampered_with_is_noticed_and_mended_and_nobody_is_told(
+    matched_harness: MatcherHarness, what: str
+) -> None:
+    harness, states = matched_harness, STATES
+    before, known, active = await standing(harness), await told(harness), await harness.active()
     assert known > 10
-    ((key, plan_id, material),) = await rig.rows(
+    ((key, plan_id, material),) = await harness.rows(
         "SELECT opportunity_id, plan_a, material_revision FROM opportunities WHERE status = 'active' ORDER BY 1 LIMIT 1"
     )
-    async with transaction(rig.sessions) as session:
+    async with transaction(harness.sessions) as session:
         names = {name: value for name, value in (("key", key), ("plan", plan_id)) if f":{name}" in TAMPERINGS[what]}
         await session.execute(text(TAMPERINGS[what]), names)
 
-    found, _ = await compared(rig)
+    found, _ = await compared(harness)
     assert not found.equal
     assert found.plans or found.pairs
     assert found.rebuilt == before
-    found, done = await compared(rig, swap=True)
+    found, done = await compared(harness, swap=True)
     assert done is not None
     assert done.plans + done.pairs == len(found.plans) + len(found.pairs)
-    assert await standing(rig) == before
-    assert await rig.active() == active == all_pairs(states)
-    assert await told(rig) == known, "nobody is told"
-    assert await rig.rows(f"SELECT material_revision FROM opportunities WHERE opportunity_id = '{key}'") == [
+    assert await standing(harness) == before
+    assert await harness.active() == active == all_pairs(states)
+    assert await told(harness) == known, "nobody is told"
+    assert await harness.rows(f"SELECT material_revision FROM opportunities WHERE opportunity_id = '{key}'") == [
         (material,)
     ]
-    again, _ = await compared(rig)
+    again, _ = await compared(harness)
     assert again.equal
-    await topic_equals_the_table(rig)
+    await topic_equals_the_table(harness)
 
 
-async def topic_equals_the_table(rig: Rig) -> None:
+async def topic_equals_the_table(harness: MatcherHarness) -> None:
     """The newest event of each key is the row's payload, and counting never goes back."""
     latest: dict[str, dict[str, object]] = {}
-    for (value,) in await rig.rows(
+    for (value,) in await harness.rows(
         "SELECT convert_from(value, 'UTF8')::jsonb FROM outbox WHERE topic LIKE 'collab%' ORDER BY id"
     ):
         assert value["revision"] > latest.get(value["opportunity_id"], {"revision": 0})["revision"]
         latest[value["opportunity_id"]] = value
-    rows = await rig.rows("SELECT opportunity_id, payload FROM opportunities")
+    rows = await harness.rows("SELECT opportunity_id, payload FROM opportunities")
     assert {key: payload for key, payload in rows if key in latest} == latest
 
 
-async def test_a_pair_that_was_missed_is_put_in_and_nobody_is_told_until_it_changes(matched_rig: Rig) -> None:
+async def test_a_pair_that_was_missed_is_put_in_and_nobody_is_told_until_it_changes(
+    matched_harness: MatcherHarness,
+) -> None:
     """As after a bug: neither the row nor its event was ever there."""
-    rig, states = matched_rig, STATES
-    async with transaction(rig.sessions) as session:
+    harness, states = matched_harness, STATES
+    async with transaction(harness.sessions) as session:
         await session.execute(text("TRUNCATE opportunities, outbox"))
-    found, done = await compared(rig, swap=True)
+    found, done = await compared(harness, swap=True)
     assert all(pair.untold for pair in found.pairs)
     assert done is not None
     assert done.pairs == len(found.pairs) > 10
-    assert await rig.active() == all_pairs(states)
-    assert await told(rig) == 0
-    ((a, b),) = await rig.rows("SELECT plan_a, plan_b FROM opportunities WHERE status = 'active' ORDER BY 1, 2 LIMIT 1")
+    assert await harness.active() == all_pairs(states)
+    assert await told(harness) == 0
+    ((a, b),) = await harness.rows(
+        "SELECT plan_a, plan_b FROM opportunities WHERE status = 'active' ORDER BY 1, 2 LIMIT 1"
+    )
     moved = {"tender_window": {"earliest": "2027-10-01", "latest": "2028-03-31"}, "revision": 2}
-    await rig.handle([PlanUpdated.model_validate({**s.model_dump(), **moved}) for s in states if s.plan_id in (a, b)])
-    assert await told(rig) > 0, "a material change is told as always"
+    await harness.handle(
+        [PlanUpdated.model_validate({**s.model_dump(), **moved}) for s in states if s.plan_id in (a, b)]
+    )
+    assert await told(harness) > 0, "a material change is told as always"
 
 
-async def test_what_is_still_to_be_assessed_is_left_to_the_matcher(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_still_to_be_assessed_is_left_to_the_matcher(
+    harness: MatcherHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def crash(*_: Any) -> None:
         raise KeyboardInterrupt
 
     states = invented_plans(120, 30)
-    await rig.handle(states[:60])
+    await harness.handle(states[:60])
     with monkeypatch.context() as patched:
         patched.setattr(assessment, "settle", crash)
         with pytest.raises(KeyboardInterrupt):
-            await rig.handle(states[60:], at_once=60)
-    found, done = await compared(rig, swap=True)
+            await harness.handle(states[60:], at_once=60)
+    found, done = await compared(harness, swap=True)
     assert (found.equal, found.waiting_plans, done) == (True, 60, RebuildApplied())
-    await sweep(rig.matcher.context, rig.sessions)
-    assert await rig.active() == all_pairs(states)
+    await sweep(harness.matcher.context, harness.sessions)
+    assert await harness.active() == all_pairs(states)
 
 
-async def test_what_moves_while_a_rebuild_runs_is_left_as_the_matcher_settled_it(matched_rig: Rig) -> None:
-    rig, states = matched_rig, STATES
-    async with transaction(rig.sessions) as session:
+async def test_what_moves_while_a_rebuild_runs_is_left_as_the_matcher_settled_it(
+    matched_harness: MatcherHarness,
+) -> None:
+    harness, states = matched_harness, STATES
+    async with transaction(harness.sessions) as session:
         await session.execute(text("UPDATE opportunities SET score = 1.5, content_hash = ''"))
     moved = [
         PlanUpdated.model_validate({**s.model_dump(), "revision": 2, "value": {"amount": 7_000_000}}) for s in states
     ]
-    async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
-        found = await compare(rig.matcher.context, rig.sessions, view, AS_OF, lambda *_: None)
-        await rig.handle(moved[:32])
-        done = await apply_rebuild.apply_rebuild(rig.sessions, found)
+    async with transaction(harness.sessions, isolation="REPEATABLE READ") as view:
+        found = await compare(harness.matcher.context, harness.sessions, view, AS_OF, lambda *_: None)
+        await harness.handle(moved[:32])
+        done = await apply_rebuild.apply_rebuild(harness.sessions, found)
     assert done.moved_on > 0
     assert done.pairs > 0
-    assert await rig.active() == all_pairs([*moved[:32], *states[32:]])
-    assert (await compared(rig))[0].equal
+    assert await harness.active() == all_pairs([*moved[:32], *states[32:]])
+    assert (await compared(harness))[0].equal
 
 
-async def test_another_generation_or_another_rebuild_stops_it(rig: Rig) -> None:
-    await rig.handle(invented_plans(8))
-    other = context_of(Settings(as_of=AS_OF), with_changes(Policy.load()))
-    async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
+async def test_another_generation_or_another_rebuild_stops_it(harness: MatcherHarness) -> None:
+    await harness.handle(invented_plans(8))
+    other = hashing_context(policy=with_changes(Policy.load()))
+    async with transaction(harness.sessions, isolation="REPEATABLE READ") as view:
         with pytest.raises(WrongGenerationError, match="jointly reassess"):
-            await compare(other, rig.sessions, view, AS_OF, lambda *_: None)
+            await compare(other, harness.sessions, view, AS_OF, lambda *_: None)
         with pytest.raises(RebuildError, match="another rebuild"):
-            await compared(rig)
-    assert (await compared(rig))[0].equal
-    async with transaction(rig.sessions) as session:
+            await compared(harness)
+    assert (await compared(harness))[0].equal
+    async with transaction(harness.sessions) as session:
         await shadow_tables.drop(session)
 
 
-async def test_a_pair_that_only_seems_to_stand_is_withdrawn_and_nobody_is_told(matched_rig: Rig) -> None:
+async def test_a_pair_that_only_seems_to_stand_is_withdrawn_and_nobody_is_told(matched_harness: MatcherHarness) -> None:
     """What an authority was told no longer holds; the check says so, and leaves it to people whether to tell."""
-    rig = matched_rig
-    await told(rig)
-    async with transaction(rig.sessions) as session:
+    harness = matched_harness
+    await told(harness)
+    async with transaction(harness.sessions) as session:
         await session.execute(text("UPDATE notification_intents SET state = 'sent' WHERE state = 'pending'"))
-    ((key, plan_id),) = await rig.rows(
+    ((key, plan_id),) = await harness.rows(
         "SELECT opportunity_id, plan_a FROM opportunities WHERE status = 'active' ORDER BY 1 LIMIT 1"
     )
-    await rig.handle([PlanWithdrawn(plan_id=plan_id, revision=2, authority=plan_id.split(":")[0])])
-    known, active = await told(rig), await rig.active()
-    async with transaction(rig.sessions) as session:
+    await harness.handle([PlanWithdrawn(plan_id=plan_id, revision=2, authority=plan_id.split(":")[0])])
+    known, active = await told(harness), await harness.active()
+    async with transaction(harness.sessions) as session:
         again = "jsonb_set({0}, '{{status}}', '\"active\"')"
         await session.execute(
             text(
@@ -274,9 +248,9 @@ async def test_a_pair_that_only_seems_to_stand_is_withdrawn_and_nobody_is_told(m
     statement = (
         f"SELECT revision, material_revision, last_notified, status FROM opportunities WHERE opportunity_id = '{key}'"
     )
-    ((revision, material, last_told, _),) = await rig.rows(statement)
-    found, _ = await compared(rig, swap=True)
+    ((revision, material, last_told, _),) = await harness.rows(statement)
+    found, _ = await compared(harness, swap=True)
     assert [(pair.opportunity_id, pair.untold) for pair in found.pairs] == [(key, True)]
-    assert await rig.rows(statement) == [(revision + 1, material, last_told, "withdrawn")]
-    assert await rig.active() == active
-    assert await told(rig) == known
+    assert await harness.rows(statement) == [(revision + 1, material, last_told, "withdrawn")]
+    assert await harness.active() == active
+    assert await told(harness) == known

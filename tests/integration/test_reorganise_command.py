@@ -8,17 +8,13 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from matching.encoders.loading import load_embedder
-from matching.engine import Engine
 from services.cli import application
-from services.matcher.app import adopt
-from services.matcher.batch_handler import Matcher
-from services.matcher.context import MatcherContext
 from services.platform.settings import Settings, settings
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import make_engine, make_sessions, transaction
 from tests.pipeline import record_of
 from tests.support.coalitions import AS_OF, LEEDS, plan, plan_id
+from tests.support.matcher import make_matcher
 
 ELMBRIDGE, MOLE_VALLEY, WOKING, COUNTY = "E07000207", "E07000210", "E07000217", "E10000030"
 
@@ -26,14 +22,11 @@ ELMBRIDGE, MOLE_VALLEY, WOKING, COUNTY = "E07000207", "E07000210", "E07000217", 
 def test_surrey_rehearsed(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     async def fill() -> None:
         engine = make_engine(database_url)
-        embedder = load_embedder("hashing")
-        context = MatcherContext(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
         sessions = make_sessions(engine)
-        await adopt(context, sessions)
         contract = {"start": "2027-10-01", "end": "2031-09-30"}
         opens = {"earliest": "2027-02-01", "latest": "2027-09-30"}
         sent = [plan(code, contract=contract, tender_window=opens) for code in (ELMBRIDGE, MOLE_VALLEY, COUNTY, LEEDS)]
-        handler = Matcher(context, sessions, producer=None)  # type: ignore[arg-type]
+        handler = await make_matcher(sessions, Settings(as_of=AS_OF))
         await handler.handle([record_of(*one) for one in zip(sent, range(4), strict=True)])
         async with transaction(sessions) as session:
             await save(session, AuthorityUpdate(ELMBRIDGE, {"mailbox": "ict@elmbridge.example"}))

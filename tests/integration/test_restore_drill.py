@@ -15,8 +15,8 @@ from services.cli import application
 from services.local_stack.postgres import Server
 from services.platform.settings import settings
 from tests.chaos import order_independence
-from tests.integration.test_rebuild_commands import postgres_tool
 from tests.pipeline import AS_OF
+from tests.support.databases import postgres_tool
 
 
 @pytest.fixture

@@ -7,9 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from events.plans import PlanPayload, PlanPublished, PlanWithdrawn
-from matching.encoders.loading import load_embedder
 from services.matcher.app import adopt
-from services.matcher.batch_handler import Matcher
 from services.matcher.context import MatcherContext
 from services.matcher.plan_index import SnapshotIndex
 from services.matcher.sweeper import sweep
@@ -19,6 +17,7 @@ from services.store.database import Sessions, make_engine, make_sessions, transa
 from services.store.pipelined_queries import fetch
 from services.store.plan_features import NOTHING_SEEN, ChangePosition, IndexDelta
 from tests.pipeline import AS_OF, all_pairs, engine, features_of, invented_plans, record_of
+from tests.support.matcher import hashing_context, matcher_of
 
 
 @pytest.fixture
@@ -31,11 +30,11 @@ async def sessions(database_url: str) -> AsyncIterator[Sessions]:
 
 
 def context() -> MatcherContext:
-    return MatcherContext(engine(), load_embedder("hashing"), Settings(as_of=AS_OF, feature_cache_plans=100))
+    return hashing_context(Settings(as_of=AS_OF, feature_cache_plans=100))
 
 
 async def handle(sessions: Sessions, payloads: Sequence[PlanPayload], by: MatcherContext | None = None) -> None:
-    matcher = Matcher(by or context(), sessions, producer=None)  # type: ignore[arg-type]
+    matcher = matcher_of(by or context(), sessions)
     for start in range(0, len(payloads), 50):
         await matcher.handle([record_of(payload) for payload in payloads[start : start + 50]])
 

@@ -28,9 +28,9 @@ from services.store import authority_keys
 from services.store.authority_keys import AuthorityKey
 from services.store.database import Sessions, make_engine, make_sessions, now, transaction
 from tests.conftest import AnyBroker
-from tests.integration.test_pipeline import BARNET, LEEDS, enrol, plan
 from tests.pipeline import payloads_of, pipeline, send_raw
 from tests.support.command_line import CommandLine, command_line
+from tests.support.payroll_plans import BARNET, LEEDS, enrol, plan
 
 DAY = date(2026, 11, 22)
 

@@ -16,8 +16,8 @@ from services.ingest.event_publisher import plan_event
 from services.local_stack.mail_sink import MailSink
 from services.platform.settings import settings
 from tests.conftest import AnyBroker
-from tests.integration.test_pipeline import BARNET, LEEDS, as_update, enrol, plan
 from tests.pipeline import pipeline, records_of
+from tests.support.payroll_plans import BARNET, LEEDS, as_update, enrol, plan
 
 
 def lines(folder: Path, event: str) -> list[dict[str, Any]]:

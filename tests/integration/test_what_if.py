@@ -8,11 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from services.store.database import make_engine
-from tests.integration import test_looking
-from tests.integration.test_looking import BRADFORD, CAMDEN, KENT, LEEDS, Publish, plan, run
+from tests.support.filled_database import BRADFORD, CAMDEN, KENT, LEEDS, Publish, plan, run
 
 LATE = {"tender_window": {"earliest": "2028-04-01", "latest": "2028-08-31"}}
-publish = test_looking.publish
 OWN = f"{LEEDS}:HR-1"
 _WRITTEN = "SELECT '{table}', CAST(xmin AS text), CAST(xmax AS text) FROM {table} ORDER BY 2, 3"
 

@@ -3,8 +3,10 @@
 from dataclasses import replace
 from datetime import date, timedelta
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
+from matching.assessment import Band
 from matching.engine import Features
 from matching.plan import Kind, Plan, Sharing, Stage, Status, Window
 from tests.unit.matching.builders import CAMDEN, GLASGOW, ISLINGTON, LEEDS, YORK, features
@@ -66,3 +68,8 @@ def meetings(draw: st.DrawFn) -> tuple[Features, Features]:
 def pairs() -> st.SearchStrategy[tuple[Features, Features]]:
     """The features of two plans with different ids."""
     return st.tuples(plans(number=1), plans(number=2)).map(lambda two: (features(two[0]), features(two[1])))
+
+
+many = settings(max_examples=120)
+today = st.integers(-200, 1000).map(lambda n: date(2027, 1, 1) + timedelta(days=n))
+BANDS = (Band.NONE, Band.FEED, Band.DIGEST, Band.NOTIFY)

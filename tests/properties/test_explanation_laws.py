@@ -15,8 +15,7 @@ from matching.components.value import value_component
 from matching.engine import Features
 from matching.plan import Plan
 from matching.text.scope import Scope
-from tests.properties.strategies import meetings, pairs, plans
-from tests.properties.test_matching_laws import BANDS, many, today
+from tests.properties.strategies import BANDS, many, meetings, pairs, plans, today
 from tests.unit.matching.builders import engine, features
 
 # The name of each signal in an explanation, and of its weight.

@@ -12,13 +12,10 @@ from matching.components.specification import Signals, logistic, logit
 from matching.engine import Features
 from matching.pair_scoring import score_of
 from matching.plan import Plan
-from tests.properties.strategies import meetings, pairs, plans
+from tests.properties.strategies import BANDS, many, meetings, pairs, plans, today
 from tests.unit.matching.builders import engine, features
 
-many = settings(max_examples=120)
 shares = st.floats(0, 1)
-today = st.integers(-200, 1000).map(lambda n: date(2027, 1, 1) + timedelta(days=n))
-BANDS = (Band.NONE, Band.FEED, Band.DIGEST, Band.NOTIFY)
 
 
 @many

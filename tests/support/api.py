@@ -17,9 +17,9 @@ from services.platform.settings import Settings
 from services.store import authorities
 from services.store.authorities import AuthorityUpdate
 from services.store.database import Sessions, make_engine, make_sessions, transaction
-from services.store.migrate import migrate
 from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, CoalitionsHarness, plan
 from tests.support.databases import DatabasePool
+from tests.support.ids import migrate_for_tests
 from tests.support.matcher import make_matcher
 from tests.support.web import web_settings
 
@@ -40,7 +40,7 @@ def three_councils(server: Server) -> DatabasePool:
 
 
 def _prepare(url: str) -> None:
-    migrate(url)
+    migrate_for_tests(url)
     asyncio.run(_publish_three(url))
 
 

@@ -27,11 +27,12 @@ from services.application.programme import measures
 from services.coalitions.opportunity_handler import OpportunityHandler
 from services.coalitions.response_handler import ResponseHandler
 from services.coalitions.sweeper import sweep
-from services.domain.ids import event_id, opportunity_id
+from services.domain.ids import event_id
 from services.matcher.batch_handler import Matcher
 from services.platform.settings import Settings
 from services.store.database import Sessions, make_engine, make_sessions, now
 from tests.pipeline import record_of
+from tests.support.ids import opportunity_id
 from tests.support.matcher import make_matcher
 
 AS_OF = date(2026, 11, 26)

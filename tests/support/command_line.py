@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -28,3 +29,24 @@ def command_line(database_url: str, monkeypatch: pytest.MonkeyPatch, **environme
 
     yield run
     settings.cache_clear()
+
+
+def run_jointly(*arguments: str, code: int = 0) -> str:
+    """Runs a command; its output."""
+    settings.cache_clear()
+    try:
+        done = CliRunner().invoke(application(arguments[0]), list(arguments))
+        assert done.exit_code == code, done.output
+        return done.output
+    finally:
+        settings.cache_clear()
+
+
+def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """Every command that does something, by its words."""
+    inner = getattr(command, "commands", None)
+    if not inner:
+        yield " ".join(path)
+        return
+    for name, one in inner.items():
+        yield from leaves(one, (*path, name))

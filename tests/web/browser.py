@@ -99,3 +99,6 @@ async def _until_open(base: str) -> None:
                     return
             await asyncio.sleep(0.05)
     raise AssertionError("the pages did not open")
+
+
+WIDTHS = (375, 1200)

@@ -14,8 +14,8 @@ from services.local_stack.sample import sample_plans
 from services.platform.clock import today
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import transaction
-from services.store.migrate import migrate
 from tests.support.coalitions import AS_OF, LEEDS
+from tests.support.ids import migrate_for_tests
 from tests.support.web import WebHarness
 from tests.web.browser import sign_in, site
 from tests.web.harness import open_web
@@ -63,7 +63,7 @@ def main(folder: Path) -> None:
         server.fresh_database() as url,
         run_mail_sink(Path(place) / "mails") as mailbox,
     ):
-        migrate(url)
+        migrate_for_tests(url)
         for file in asyncio.run(_make(url, mailbox, folder)):
             print(file)  # noqa: T201
 

@@ -16,7 +16,6 @@ from events.responses import ResponseIntroduced
 from services.application import api_tokens
 from services.domain.api_access import Scope
 from services.domain.audit import Channel
-from services.domain.ids import opportunity_id
 from services.local_stack.postgres import Server
 from services.store.database import now, transaction
 from services.web.api.access import Limits
@@ -45,6 +44,7 @@ from tests.support.coalitions import (
     plan_id,
 )
 from tests.support.databases import DatabasePool
+from tests.support.ids import opportunity_id
 from tests.support.web import BASE
 
 PROBLEM = "application/problem+json"

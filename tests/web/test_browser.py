@@ -7,7 +7,6 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 
 from services.coalitions.benchmark_requests import sweep_requests
-from services.domain.ids import opportunity_id
 from services.domain.links import LinkMaker
 from services.local_stack.mail_sink import MailSink
 from services.platform.clock import today
@@ -15,10 +14,9 @@ from services.store import authorities
 from services.web.plan_questions import QUESTIONS
 from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, LEEDS, plan, plan_id
 from tests.support.contracts import ContractsHarness, contract
+from tests.support.ids import opportunity_id
 from tests.support.web import BASE, SECRET
-from tests.web.browser import Site, needs_chromium, sign_in, tab_to
-
-WIDTHS = (375, 1200)
+from tests.web.browser import WIDTHS, Site, needs_chromium, sign_in, tab_to
 
 pytestmark = needs_chromium
 

@@ -9,8 +9,7 @@ from playwright.async_api import Page
 
 from services.local_stack.mail_sink import MailSink
 from tests.support.coalitions import LEEDS, plan_id
-from tests.web.browser import Site, needs_chromium, sign_in, tab_to
-from tests.web.test_browser import WIDTHS
+from tests.web.browser import WIDTHS, Site, needs_chromium, sign_in, tab_to
 
 pytestmark = [needs_chromium, pytest.mark.slow]
 

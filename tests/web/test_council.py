@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from services.domain.ids import opportunity_id
 from services.domain.links import LinkMaker
 from services.local_stack.mail_sink import MailSink
 from services.platform.clock import today
 from services.store import authorities
 from tests.support.coalitions import ALL, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan, plan_id
+from tests.support.ids import opportunity_id
 from tests.support.web import BASE, SECRET, WebHarness, form_of, web_client
 
 THREE = (LEEDS, BRADFORD, KIRKLEES)

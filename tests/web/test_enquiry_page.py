@@ -9,9 +9,9 @@ from services.domain.links import LinkMaker
 from services.local_stack.mail_sink import MailSink
 from services.platform.clock import today
 from services.store.authorities import by_codes
-from tests.integration.test_extensions import extension
 from tests.support.coalitions import AS_OF, BRADFORD, KIRKLEES, LEEDS
 from tests.support.contracts import ContractsHarness, contract
+from tests.support.extensions import extension
 from tests.support.web import BASE, SECRET, WebHarness, form_of
 
 

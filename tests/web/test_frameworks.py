@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from matching.frameworks import FrameworkLot
-from services.domain.ids import opportunity_id
 from services.matcher.framework_vectors import embed_frameworks
 from services.store import framework_index, frameworks
 from services.store.database import transaction
 from services.store.framework_index import FrameworkIndex
 from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, plan, plan_id
 from tests.support.frameworks import SOFTWARE
+from tests.support.ids import opportunity_id
 from tests.support.web import WebHarness
 
 BEFORE = FrameworkLot("EX-0009", SOFTWARE.title, SOFTWARE.owner, date(2022, 4, 1), date(2026, 12, 31),

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from services.domain.ids import opportunity_id
 from services.domain.links import LINK_DAYS, Link, LinkPurpose, make_token
 from services.platform.clock import today
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import transaction
 from tests.support.coalitions import BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan, plan_id
+from tests.support.ids import opportunity_id
 from tests.support.web import SECRET, WebHarness, form_of, web_client
 
 THREE = (LEEDS, BRADFORD, KIRKLEES)

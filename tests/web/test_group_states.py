@@ -13,7 +13,6 @@ from services.application.group_view import GroupView
 from services.application.own_groups import OwnGroup
 from services.application.responses import Subject
 from services.domain.coalition import CoalitionStatus, MemberState
-from services.domain.ids import opportunity_id
 from services.local_stack.mail_sink import MailSink
 from services.web import answer_texts
 from services.web.access import Reader
@@ -21,6 +20,7 @@ from services.web.forms import Form
 from services.web.group_heading import group_heading
 from services.web.templating import environment
 from tests.support.coalitions import BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan, plan_id, undo, withdrawal
+from tests.support.ids import opportunity_id
 from tests.support.web import WebHarness
 
 _WINDOW = Window(earliest=date(2027, 7, 1), latest=date(2027, 9, 30))

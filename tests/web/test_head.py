@@ -8,7 +8,6 @@ import pytest
 from fastapi.routing import APIRoute
 
 from services.domain.api_access import Scope
-from services.domain.ids import opportunity_id
 from services.domain.links import LinkMaker
 from services.platform.clock import today
 from services.store.authorities import by_codes
@@ -19,8 +18,8 @@ from services.web.parts import WebParts
 from services.web.signing import SESSION_COOKIE
 from tests.support.api import bearer, token_of
 from tests.support.coalitions import BRADFORD, LEEDS, plan_id
-from tests.support.web import BASE, HOST, SECRET, WebHarness, open_session, web_settings
-from tests.web.test_site import nowhere
+from tests.support.ids import opportunity_id
+from tests.support.web import BASE, HOST, SECRET, WebHarness, nowhere, open_session, web_settings
 
 PATHS = sorted(
     {

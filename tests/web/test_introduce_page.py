@@ -2,9 +2,9 @@
 
 import pytest
 
-from services.domain.ids import opportunity_id
 from services.local_stack.mail_sink import MailSink
 from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, plan, plan_id
+from tests.support.ids import opportunity_id
 from tests.support.web import WebHarness
 
 PAIR = opportunity_id(plan_id(LEEDS), plan_id(BRADFORD))

@@ -11,13 +11,13 @@ from events.responses import DelegationScope, ResponseAnswered
 from matching.successions import Succession, SuccessionKind
 from services.application import office as use
 from services.application import programme as use_programme
-from services.domain.ids import opportunity_id
 from services.domain.parties import PartyKind
 from services.local_stack.mail_sink import MailSink
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import transaction
 from services.store.opportunities import Opportunity
 from tests.support.coalitions import AS_OF, BRADFORD, KIRKLEES, LEEDS, pair_fields, plan, plan_id
+from tests.support.ids import opportunity_id
 from tests.support.parties import OFFICE, OFFICE_NAME, register_party, since
 from tests.support.successions import in_effect
 from tests.support.web import WebHarness, form_of

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from events.topics import NOTICES, PAGE_PLANS
-from services.domain.ids import opportunity_id
 from services.local_stack.mail_sink import MailSink
 from services.store import plan_drafts
 from services.store.database import now, transaction
 from services.store.plan_drafts import PlanDraft
 from tests.pipeline import record_of
 from tests.support.coalitions import BRADFORD, CALDERDALE, LEEDS, plan, plan_id, withdrawal
+from tests.support.ids import opportunity_id
 from tests.support.web import WebHarness
 
 TITLE = "Replacement of the HR and payroll system"

@@ -8,7 +8,6 @@ import pytest
 from services.application import mailbox_change, sign_in
 from services.application.home import own_plans
 from services.application.preferences import muted_partners, set_muted
-from services.domain.ids import opportunity_id
 from services.domain.links import LinkMaker
 from services.local_stack.mail_sink import MailSink
 from services.platform.clock import today
@@ -18,6 +17,7 @@ from services.store.database import transaction
 from services.web.signing import SESSION_COOKIE
 from tests.support.api import token_of
 from tests.support.coalitions import BRADFORD, LEEDS, plan, plan_id
+from tests.support.ids import opportunity_id
 from tests.support.web import BASE, HOST, SECRET, WebHarness, open_session, web_client
 
 ELMBRIDGE, EAST, COUNTY = "E07000207", "GB-X-East-Surrey-Council", "E10000030"

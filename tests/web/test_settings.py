@@ -15,8 +15,8 @@ from services.domain.mailbox_codes import MAX_CODES_AN_HOUR, MAX_TRIES
 from services.local_stack.mail_sink import MailSink
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import now, transaction
-from tests.integration.test_lock_order import put_intents
 from tests.support.coalitions import AS_OF, BRADFORD, LEEDS
+from tests.support.intents import put_intents
 from tests.support.parties import OFFICE, register_party, since
 from tests.support.web import BASE, WebHarness, web_client
 

@@ -7,18 +7,12 @@ from hashlib import sha256
 
 import httpx2
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.store.database import make_engine, make_sessions
+from services.store.database import make_sessions
 from services.web.form_limit import MAX_FORM_BYTES
-from tests.support.web import BASE, OWN_PAGE, web_client, web_settings
+from tests.support.web import BASE, OWN_PAGE, nowhere, web_client, web_settings
 
 PUBLIC = ("/", "/accessibility", "/privacy")
-
-
-def nowhere() -> AsyncEngine:
-    """A database that is not there."""
-    return make_engine("postgresql+psycopg://nobody@127.0.0.1:1/none")
 
 
 @pytest.fixture

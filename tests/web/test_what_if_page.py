@@ -3,9 +3,9 @@
 import pytest
 
 from services.application.explain import ExplainContextCache, ExplainError
-from services.domain.ids import opportunity_id
 from services.local_stack.mail_sink import MailSink
 from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan, plan_id
+from tests.support.ids import opportunity_id
 from tests.support.web import WebHarness
 
 LATE = {"tender_window": {"earliest": "2028-04-01", "latest": "2028-08-31"}}

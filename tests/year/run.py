@@ -27,7 +27,7 @@ from events.responses import (
 )
 from events.topics import COALITIONS, NOTICES, OPPORTUNITIES, Topic
 from services.application import contracts, responses
-from services.domain.ids import opportunity_id, plan_subject
+from services.domain.ids import plan_subject
 from services.ingest.event_publisher import publish_events, shared_topic
 from services.platform.clock import LONDON
 from services.store import authorities
@@ -184,8 +184,12 @@ class Year:
         if said.about == "plan":
             return "plan", plan_subject(said.plan_id), 1
         if said.about == "pair":
-            pair = opportunity_id(*sorted((said.plan_id, said.partner)))
-            ((revision,),) = self._sql("SELECT revision FROM opportunities WHERE opportunity_id = :pair", pair=pair)
+            plan_a, plan_b = sorted((said.plan_id, said.partner))
+            ((pair, revision),) = self._sql(
+                "SELECT opportunity_id, revision FROM opportunities WHERE plan_a = :plan_a AND plan_b = :plan_b",
+                plan_a=plan_a,
+                plan_b=plan_b,
+            )
             return "opportunity", pair, revision
         if said.about == "benchmark":
             ((request, revision),) = self._sql(

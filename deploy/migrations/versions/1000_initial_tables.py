@@ -153,6 +153,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("only"),
     )
     op.create_table(
+        "id_key",
+        sa.Column("only", sa.Boolean(), nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("only"),
+    )
+    # The server draws the secret, so that no log of statements holds it: 244 random bits of two random UUIDs.
+    op.execute(
+        "INSERT INTO id_key VALUES"
+        " (true, decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'))"
+    )
+    op.create_table(
         "notification_mails",
         sa.Column("mail_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -468,17 +479,16 @@ def upgrade() -> None:
     op.create_index("responses_documents", "responses", ["received_at"], postgresql_where=sa.text("kind = 'document'"))
     op.create_table(
         "pair_verdicts",
-        sa.Column("opportunity_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("plan_a", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("plan_b", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("reason", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("words", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("response_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("opportunity_id", "authority"),
+        sa.PrimaryKeyConstraint("plan_a", "plan_b", "authority"),
     )
-    for column in ("plan_a", "plan_b", "response_id"):
+    for column in ("plan_b", "response_id"):
         op.create_index(f"ix_pair_verdicts_{column}", "pair_verdicts", [column])
     op.create_table(
         "benchmark_quarters",
@@ -738,6 +748,7 @@ def downgrade() -> None:
     )
     op.drop_index("notification_mails_authority", table_name="notification_mails")
     op.drop_table("notification_mails")
+    op.drop_table("id_key")
     op.drop_table("generation")
     op.drop_table("forgotten_plans")
     op.drop_index("feed_releases_ocid", table_name="feed_releases")

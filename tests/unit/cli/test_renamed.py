@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from services import cli
-from tests.integration.test_errors import leaves
+from tests.support.command_line import leaves
 
 
 @pytest.mark.parametrize(("old", "new"), cli.RENAMED.items())

@@ -33,7 +33,7 @@ from services.domain.benchmark_requests import (
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
 from services.domain.disclosure import Requester, shown_requester
 from tests.support.contracts import contract
-from tests.unit.domain.test_benchmark_requests import DUE, SHOWN, TODAY, WITHHELD, made
+from tests.unit.domain.benchmark_requests import DUE, SHOWN, TODAY, WITHHELD, made
 
 HALF_TIME, AFTER = date(2026, 12, 10), date(2026, 12, 18)
 BRADFORD, KIRKLEES = "E08000032", "E08000034"

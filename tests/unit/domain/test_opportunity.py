@@ -20,12 +20,13 @@ from services.domain.opportunity import (
     withdrawal,
 )
 from services.domain.opportunity_events import Cause
+from tests.support.ids import KEY
 
 DAY = date(2026, 11, 1)
 LATER = date(2026, 12, 1)
 JUNE = Window(date(2027, 6, 1), date(2027, 6, 30))
 AUTUMN = Window(date(2027, 9, 1), date(2027, 11, 30))
-CONTEXT = SettlementContext(DAY, Generation("policy", "statistics", "model"))
+CONTEXT = SettlementContext(DAY, Generation("policy", "statistics", "model"), KEY)
 
 
 @dataclass
@@ -83,7 +84,7 @@ def pair(
     one = Component(1.0)
     ids = (plans[0].plan_id, plans[1].plan_id)
     found = Assessment(ids, score, band, band, one, one, one, one, gates, reasons, (), window, None, 80, LATER)
-    return AssessedPair(plans, found, Cause("event-1"))
+    return AssessedPair(plans, found, Cause.build(KEY, "event-1"))
 
 
 def after(current: Row | None, given: AssessedPair, context: SettlementContext = CONTEXT) -> tuple[Row, Transition]:

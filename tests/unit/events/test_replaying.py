@@ -54,6 +54,7 @@ def test_what_is_whole_may_go_back_to_where_it_came_from(changed: dict[str, Any]
         ({"value": VALUE[:-1]}, "not those that its length and sha256 speak of"),
         ({"value": VALUE.replace(b"1", b"2")}, "not those that its length and sha256 speak of"),
         ({"reason": DeadLetterReason.ASSESSMENT_FAILED}, "the plan log holds the event already"),
+        ({"reason": DeadLetterReason.SUPERSEDED_WITHDRAWAL}, "stands at a higher revision"),
         ({"topic": "collaboration.notifications.v1"}, "is not a topic that we read"),
         ({"topic": "dead-letters.plans.v1"}, "is not a topic that we read"),
         ({"topic": "procurement.plans.v1.a.b"}, "is not a topic that we read"),

@@ -9,7 +9,7 @@ import pytest
 from services.ingest.entries import AcceptedEntry, Entry, SkippedEntry
 from services.ingest.register.incumbent import product_name, suppliers
 from tests.unit.ingest import accepted, rejected
-from tests.unit.ingest.test_register_kinds import reads_of
+from tests.unit.ingest.reading import reads_of
 
 HEADINGS = "Contract Ref,Contract Title,Supplier Name,Start Date,End Date,Extension Options,Total Value,Annual Value"
 PAYROLL = "C-1,Payroll system (iTrent),Acme Ltd,01/04/2024,31/03/2028,2 x 12 months"

@@ -9,24 +9,13 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook
 
-from services.ingest import formats
 from services.ingest.dates import register_days
 from services.ingest.entries import AcceptedEntry, Entry, Options, RejectedEntry, SkippedEntry
 from services.ingest.register import cells
-from services.ingest.register.column_mapping import BUILT_IN
 from tests.unit.ingest import accepted, rejected
+from tests.unit.ingest.reading import reads_of
 
-AS_OF = date(2026, 11, 29)
-COUNCIL = Options(authority="E06000038", as_of=AS_OF)
 HEADINGS = "Contract Reference,Contract Title,Start Date,End Date,Extension Options,Contract Value"
-
-
-def reads_of(
-    tmp_path: Path, content: str | bytes, name: str = "register.csv", options: Options = COUNCIL
-) -> list[Entry]:
-    file = tmp_path / name
-    file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return list(formats.deduplicate(formats.read(file, formats.detect_format(file, None), options, BUILT_IN)))
 
 
 def notes_of(reads: list[Entry]) -> list[str]:

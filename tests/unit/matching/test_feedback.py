@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+from services.application.responses import ResponseError, read_jsonl
+from services.cli.feedback import judge_pairs
 from services.cli.pairs import read_pairs
-from services.domain.ids import opportunity_id
 from tests.unit.matching.builders import CAMDEN, LEEDS, YORK
-from tests.unit.matching.test_offline_commands import payload, run
+from tests.unit.matching.offline import payload, run
 
 ONE, OTHER, THIRD = f"{LEEDS}:1", f"{YORK}:2", f"{CAMDEN}:3"
+IDS = {frozenset(pair): f"{number:032x}" for number, pair in enumerate(((ONE, OTHER), (ONE, THIRD)))}
+PAIRS = {key: (min(pair), max(pair)) for pair, key in IDS.items()}
 
 
 def answer(own: str, partner: str, said: str, number: int = 1, **changes: Any) -> dict[str, Any]:
@@ -21,7 +24,7 @@ def answer(own: str, partner: str, said: str, number: int = 1, **changes: Any) -
         "authority": own.partition(":")[0],
         "plan_id": own,
         "subject": "opportunity",
-        "subject_id": opportunity_id(own, partner),
+        "subject_id": IDS.get(frozenset((own, partner)), "f" * 32),
         "subject_revision": 1,
         "answer": said,
         **changes,
@@ -29,13 +32,11 @@ def answer(own: str, partner: str, said: str, number: int = 1, **changes: Any) -
 
 
 def pairs_of(folder: Path, *answers: dict[str, Any]) -> list[dict[str, Any]]:
-    plans = [payload(LEEDS, 1, "Payroll"), payload(YORK, 2, "Payroll"), payload(CAMDEN, 3, "Payroll")]
-    (folder / "plans.jsonl").write_text("\n".join(map(json.dumps, plans)), encoding="utf-8")
     (folder / "answers.jsonl").write_text("\n".join(map(json.dumps, answers)), encoding="utf-8")
-    done = run("feedback", folder, "@answers.jsonl", "--plans", "@plans.jsonl")
-    assert done.exit_code == 0, done.output
-    (folder / "pairs.jsonl").write_text(done.stdout, encoding="utf-8")
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    said = [one for one in read_jsonl(folder / "answers.jsonl") if not isinstance(one, ResponseError)]
+    found = judge_pairs(said, PAIRS)
+    (folder / "pairs.jsonl").write_text("\n".join(map(json.dumps, found)), encoding="utf-8")
+    return found
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_one_no_outweighs_interest_and_the_last_word_counts(tmp_path: Path) -> N
     }
 
 
-def test_answers_taken_back_and_unknown_plans_count_for_nothing(tmp_path: Path) -> None:
+def test_answers_taken_back_and_unknown_pairs_count_for_nothing(tmp_path: Path) -> None:
     undo = {k: v for k, v in answer(ONE, OTHER, "").items() if k != "answer"}
     undo |= {"kind": "undone", "response_id": "response-9", "undoes": "response-1"}
     assert (

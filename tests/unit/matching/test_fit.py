@@ -14,7 +14,7 @@ from matching.fitting import Example
 from matching.policy import Policy, PolicyError
 from matching.scorer import NATURES, READINESS_LIMIT, Scorer, ScorerError, SignalWeights
 from tests.unit.matching.builders import LEEDS, YORK, engine, features, plan
-from tests.unit.matching.test_offline_commands import payload, run
+from tests.unit.matching.offline import payload, run
 
 NATURE = {
     "payroll software": "software",

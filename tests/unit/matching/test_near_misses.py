@@ -45,13 +45,20 @@ def test_a_near_miss_is_digest_at_most() -> None:
     apart = found.reasons.index(
         "The windows do not meet: Leeds goes to tender by 30 June 2027, York from 1 August 2027."
     )
-    assert found.reasons[apart + 1] == ("If Leeds waited, both could go to tender between 1 August and 30 August 2027.")
+    assert found.reasons[apart + 1] == ("If Leeds waited, both could go to tender between 1 and 30 August 2027.")
     assert apart < 3, "an email gives the first five reasons"
 
 
 @pytest.mark.parametrize(("days_apart", "wait"), [(0, "a month"), (60, "3 months"), (150, "6 months")])
 def test_the_advice_is_the_same_wait_and_not_another_month(days_apart: int, wait: str) -> None:
     assert assess(days_apart).would_change == (f"If Leeds waited {wait}, both would be told at once.",)
+
+
+def test_the_advice_waits_like_the_reasons_whoever_comes_first_by_name() -> None:
+    early = leeds_like(YORK, Window(date(2027, 2, 1), date(2027, 3, 31)))
+    found = engine().assess(features(leeds()), features(early), AS_OF)
+    assert "If York waited, both could go to tender between 1 and 28 June 2027." in found.reasons
+    assert found.would_change == ("If York waited 3 months, both would be told at once.",)
 
 
 def test_even_a_perfect_score_stays_in_the_digest() -> None:

@@ -10,9 +10,7 @@ import pytest
 from matching.assessment import Band
 from services.cli import score
 from services.cli.pairs import Pair, PairOutcome, calibration, pair_numbers
-from tests.unit.matching.test_offline_commands import LATE, OFFLINE, QUERY, RIGHT, WRONG, files, rows, run
-
-__all__ = ["files"]
+from tests.unit.matching.offline import LATE, OFFLINE, QUERY, RIGHT, WRONG, rows, run
 
 JUDGED = [
     {"a": QUERY, "b": RIGHT, "sign": True},

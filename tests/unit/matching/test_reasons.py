@@ -95,9 +95,10 @@ def test_shared_words_are_whole_words_that_say_something(one: str, other: str, w
         features(plan(authority, title, description=text, cpv=()))
         for authority, title, text in ((LEEDS, "Alpha", one), (YORK, "Omega", other))
     )
-    assert sorted(telling_words(a, b)) == sorted(words)
+    assert sorted(telling_words(a, b, {})) == sorted(words)
     found = engine().assess(a, b, AS_OF)
-    assert any("texts speak of" in reason for reason in found.reasons) is bool(words)
+    # Single words are no evidence; phrases are.
+    assert any("texts speak of" in reason for reason in found.reasons) is ("stray" in words)
 
 
 @pytest.mark.parametrize(
@@ -115,8 +116,8 @@ def test_shared_words_are_whole_words_that_say_something(one: str, other: str, w
             "penalty charge notices and kennels",
         ),
         # Apart in one text, apart in the reason; and no phrase ends in a route to market.
-        ("Catching of stray dogs.", "All dogs that stray.", "stray and dogs"),
-        ("Kennels DPS, dogs.", "Dogs: kennels DPS.", "kennels and dogs"),
+        ("Catching of stray dogs, RCVs.", "All dogs that stray, and RCVs.", "stray and dogs and RCVs"),
+        ("Kennels DPS, dogs, RCVs.", "Dogs: kennels DPS, RCVs.", "kennels and dogs and RCVs"),
         # An acronym stays one in the plural.
         ("RCVs and sweepers hired.", "Sweepers, two RCVs.", "RCVs and sweepers"),
     ],
@@ -129,8 +130,40 @@ def test_shared_words_stand_as_they_are_written(one: str, other: str, said: str)
     # Features without needs: a need's name would take their place.
     found = engine().assess(replace(a, concepts={}), replace(b, concepts={}), AS_OF)
     (reason,) = (reason for reason in found.reasons if "texts speak of" in reason)
-    words = sorted(reason.removeprefix("Both texts speak of ").removesuffix(".").split(" and "))
+    words = sorted(re.split(" and |, ", reason.removeprefix("Both texts speak of ").removesuffix(".")))
     assert words == sorted(said.split(" and "))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        # What the policy's synonyms add is not quoted.
+        ("Hired RCVs for recycling rounds.", "RCVs: recycling rounds.", "RCVs and recycling rounds"),
+        # A purchasing body is no part of a need.
+        ("YPO pest control.", "By YPO pest control.", "pest control"),
+        ("christmas trees felled", "felled christmas trees", "Christmas trees and felled"),
+    ],
+)
+def test_a_phrase_has_no_word_that_a_reader_would_strike_out(one: str, other: str, said: str) -> None:
+    a, b = (
+        features(plan(authority, title, description=text, cpv=()))
+        for authority, title, text in ((LEEDS, "Alpha", one), (YORK, "Omega", other))
+    )
+    found = engine().assess(replace(a, concepts={}), replace(b, concepts={}), AS_OF)
+    (reason,) = (reason for reason in found.reasons if "texts speak of" in reason)
+    assert sorted(reason.removeprefix("Both texts speak of ").removesuffix(".").split(" and ")) == sorted(
+        said.split(" and ")
+    )
+
+
+def test_a_closed_gate_leaves_two_requirements_as_alike_as_they_are() -> None:
+    a = features(plan(**SWEEPERS))
+    b = features(replace(plan(**SWEEPERS), plan_id=f"{LEEDS}:OTHER"))
+    assert "little in common" not in engine().assess(a, b, AS_OF).reasons[0]
+
+
+def test_a_division_of_cpv_is_no_evidence() -> None:
+    assert not any("CPV" in reason for reason in told({"cpv": ("48000000",)}, {"cpv": ("48000000",)}).reasons)
 
 
 def test_a_code_that_the_text_contradicts_is_no_evidence() -> None:
@@ -192,7 +225,7 @@ def test_a_field_has_a_name_that_a_sentence_can_hold(need: str, field: str) -> N
 
 def test_a_phrase_keeps_the_filler_before_it_that_both_texts_have() -> None:
     exits = {"title": "Data centre exit", "description": "Migration services for the data centre exit."}
-    assert telling_phrases(features(plan(**exits)), features(plan(YORK, **exits)))[0].lower() == "data centre exit"
+    assert telling_phrases(features(plan(**exits)), features(plan(YORK, **exits)), {})[0].lower() == "data centre exit"
 
 
 @pytest.mark.parametrize(
@@ -207,7 +240,7 @@ def test_a_phrase_keeps_the_filler_before_it_that_both_texts_have() -> None:
 )
 def test_a_phrase_is_told_as_both_texts_write_it(title: str, phrases: list[str]) -> None:
     texts = {"title": title, "description": ""}
-    found = telling_phrases(features(plan(**texts)), features(plan(YORK, **texts)))
+    found = telling_phrases(features(plan(**texts)), features(plan(YORK, **texts)), {})
     assert sorted(found) == sorted(phrases)
 
 

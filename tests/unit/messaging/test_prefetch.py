@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
-from services.messaging.prefetch import Prefetcher
+from services.messaging.prefetch import MAX_AHEAD_BYTES, Prefetcher
 
 PLACE = TopicPartition("t", 0)
 
@@ -16,8 +15,9 @@ PLACE = TopicPartition("t", 0)
 class Source:
     """Gives the records of a partition one after the other; an exception among them is raised."""
 
-    def __init__(self, *items: Any) -> None:
+    def __init__(self, *items: Any, value: bytes = b"") -> None:
         self.items = list(items)
+        self.value = value
 
     async def poll(self, *_: Any, timeout_ms: int = 0, max_records: int | None = None) -> Any:
         if not self.items:
@@ -28,7 +28,8 @@ class Source:
         sound = next((at for at, item in enumerate(self.items) if isinstance(item, Exception)), len(self.items))
         count = min(sound, max_records or sound)
         taken, self.items = self.items[:count], self.items[count:]
-        return {PLACE: [SimpleNamespace(topic="t", partition=0, offset=offset) for offset in taken]}
+        rest = (0, 0, None, self.value, None, -1, len(self.value), ())
+        return {PLACE: [ConsumerRecord(*PLACE, offset, *rest) for offset in taken]}
 
 
 async def nothing(_: Any) -> None:
@@ -56,6 +57,26 @@ async def test_the_queue_holds_two_batches() -> None:
     assert offsets(await ahead.poll(timeout_ms=5000)) == [4, 5, 6, 7]
     assert offsets(await ahead.poll(timeout_ms=5000)) == [8, 9, 10, 11]
     assert offsets(await ahead.poll(timeout_ms=5000)) == [12, 13]
+
+
+async def test_the_queue_holds_no_more_large_records_than_its_bytes() -> None:
+    source = Source(*range(60), value=bytes(MAX_AHEAD_BYTES // 10))
+    source_poll = source.poll
+
+    async def one_by_one(*_: Any, timeout_ms: int = 0, max_records: int | None = None) -> Any:
+        return await source_poll(timeout_ms=timeout_ms, max_records=min(1, max_records or 1))
+
+    ahead = Prefetcher(one_by_one, nothing, batch_records=20)
+    taken = offsets(await ahead.poll(timeout_ms=5000))
+    while source.items:
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert 60 - len(source.items) - len(taken) <= 10, "read and not taken"
+        taken += offsets(await ahead.poll(timeout_ms=5000))
+    while len(taken) < 60:
+        taken += offsets(await ahead.poll(timeout_ms=5000))
+    assert taken == list(range(60)), "each once, in order"
+    await asyncio.sleep(0.01)  # until the reader has begun its next poll, and can be cancelled
 
 
 async def test_a_batch_is_prepared_while_another_one_waits_to_be_handled() -> None:

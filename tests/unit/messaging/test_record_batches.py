@@ -3,6 +3,8 @@
 import random
 import struct
 from collections.abc import Sequence
+from hashlib import sha256
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,8 +14,11 @@ from aiokafka.record.util import calc_crc32c
 
 from events.dead_letters import DeadLetterReason
 from services.messaging import kafka
-from services.messaging.record_batches import MAX_BATCH_BYTES, FetchedBatches, PartitionRecords, UnreadableRecord
-from tests.chaos.odd_batches import batch, record
+from services.messaging.poll_limits import MAX_POLL_BYTES, FetchResult, limited
+from services.messaging.record_batches import MAX_BATCH_BYTES, MAX_RECORDS, FetchedBatches, PartitionRecords
+from services.messaging.record_parser import MAX_HEADERS, MAX_RECORD_BYTES
+from services.messaging.unreadable_records import UnreadableRecord
+from tests.chaos.odd_batches import batch, many_headers, record
 
 PLACE = TopicPartition("t", 0)
 ALL_CODECS = ("none", "gzip", "snappy", "xerial", "lz4", "zstd")
@@ -41,6 +46,7 @@ def test_every_consumer_reads_this_way() -> None:
     assert kafka.Record is not None
     assert fetcher.PartitionRecords is PartitionRecords
     assert fetcher.MemoryRecords is FetchedBatches
+    assert fetcher.FetchResult is FetchResult
 
 
 @pytest.mark.parametrize("codec", ALL_CODECS)
@@ -70,9 +76,94 @@ def test_a_batch_that_would_be_too_large_is_not_decompressed(codec: str) -> None
 
 @pytest.mark.parametrize("codec", ALL_CODECS)
 def test_a_batch_of_the_largest_size_is_read(codec: str) -> None:
-    size = MAX_BATCH_BYTES - len(record(0, b"k", b"\0" * MAX_BATCH_BYTES)) + MAX_BATCH_BYTES
-    found, _ = read(batch([record(0, b"k", b"\0" * size)], codec=codec))
-    assert [len(one.value) for one in found] == [size]
+    around = len(largest(0)) - len(largest(0, spare=64))
+    count = MAX_BATCH_BYTES // len(largest(0))
+    rest = MAX_BATCH_BYTES - count * len(largest(0)) - around - len(record(count, b"k", b""))
+    records = [*map(largest, range(count)), record(count, b"k", bytes(max(0, rest)))]
+    found, _ = read(batch(records, codec=codec))
+    assert offsets(found) == [(at, True) for at in range(count + 1)]
+
+
+def largest(delta: int, *, spare: int = 0) -> bytes:
+    """A record as large as one may be, less what is to be spared."""
+    around = len(record(delta, b"k", bytes(MAX_RECORD_BYTES))) - 4 - MAX_RECORD_BYTES
+    return record(delta, b"k", bytes(MAX_RECORD_BYTES - around - spare))
+
+
+TOO_LARGE = {
+    "a byte too many": (record(1, b"k", bytes(MAX_RECORD_BYTES)), MAX_RECORD_BYTES),
+    "a value of 15 MiB": (record(1, b"k", bytes(15 * 1024 * 1024)), 15 * 1024 * 1024),
+    "a key of 15 MiB": (record(1, b"k" * 15 * 1024 * 1024, b"v"), 1),
+    "a header of 15 MiB": (record(1, b"k", b"v", [(b"h", bytes(15 * 1024 * 1024))]), 1),
+    "a header too many": (record(1, b"k", b"v", [(b"h", b"")] * (MAX_HEADERS + 1)), 1),
+    "8,000,000 headers": (many_headers(1, 8_000_000), 1),
+    "no value, and headers": (record(1, b"k", None, [(b"h", b"")] * (MAX_HEADERS + 1)), -1),
+}
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd"])
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_a_record_that_is_too_large_is_left_out_and_its_neighbours_are_read(name: str, codec: str) -> None:
+    raw, length = TOO_LARGE[name]
+    allowed = record(2, b"k", b"v", [(b"h", b"x")] * MAX_HEADERS)
+    found, position = read(batch([record(0, b"k", b"v"), raw, allowed], codec=codec))
+    assert (offsets(found), position) == ([(0, True), (1, False), (2, True)], 3)
+    refused = found[1]
+    assert (refused.reason, refused.value, refused.headers) == (DeadLetterReason.TOO_LARGE, None, ())
+    assert refused.serialized_value_size == length
+    assert refused.value_sha256 == sha256(b"v" if length == 1 else bytes(max(0, length))).hexdigest()
+    assert len(refused.key) <= 64 * 1024
+    assert "the limit is" in refused.sentence
+    assert len(found[2].headers) == MAX_HEADERS
+
+
+def test_a_batch_of_too_many_records_is_not_opened() -> None:
+    one = record(0, None, None)
+    assert offsets(read(batch([one] * MAX_RECORDS, codec="zstd"))[0]) == [(0, True)]
+    raw = batch([one] * (MAX_RECORDS + 1), codec="zstd")
+    (refused,), position = read(raw)
+    assert (refused.reason, refused.value, position) == (DeadLetterReason.UNREADABLE_BATCH, raw, MAX_RECORDS + 1)
+    assert f"it has {MAX_RECORDS + 1} records; the limit is {MAX_RECORDS}" in refused.sentence
+
+
+HELD = {
+    "too large": [batch([record(0, b"k", bytes(2 * 1024 * 1024))], codec="zstd", first=at) for at in range(40)],
+    "as large as may be": [batch([largest(0)], codec="zstd", first=at) for at in range(40)],
+    "as many headers as may be": [
+        batch([record(0, b"k", b"v", [(b"", None)] * MAX_HEADERS)], codec="zstd", first=at) for at in range(40)
+    ],
+    "no batches": [batch([BOMB], codec="zstd", first=at) for at in range(40)],
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+async def test_a_poll_takes_few_large_records_over_all_partitions_and_the_next_goes_on(name: str) -> None:
+    raw = HELD[name]
+    assert sum(map(len, raw)) < 256 * 1024, "one fetch of one partition holds all"
+    partitions = [fetched(raw) for _ in range(2)]
+
+    async def drain(*_: TopicPartition) -> Any:
+        return {at: one.getall(100) for at, one in enumerate(partitions) if one.has_more()}
+
+    poll = limited(drain)
+    offsets_read: dict[Any, list[int]] = {0: [], 1: []}
+    while any(one.has_more() for one in partitions):
+        found: dict[Any, list[Any]] = await poll()
+        records = [each for some in found.values() for each in some]
+        held = sum(len(each.value or b"") + 100 * len(each.headers) for each in records)
+        assert held <= MAX_POLL_BYTES + MAX_RECORD_BYTES
+        for at, some in found.items():
+            offsets_read[at] += [each.offset for each in some]
+    assert list(offsets_read.values()) == [list(range(40))] * 2, "each once, in order"
+
+
+def fetched(raw: Sequence[bytes]) -> FetchResult:
+    """What the client keeps of a fetch response of one partition that is assigned."""
+    made = PartitionRecords(PLACE, FetchedBatches(b"".join(raw)), (), 0, None, None, True, fetcher.READ_COMMITTED)
+    state = SimpleNamespace(paused=False, position=0)
+    state.consumed_to = lambda position: setattr(state, "position", position)
+    assignment = SimpleNamespace(active=True, state_value=lambda _: state)
+    return FetchResult(PLACE, assignment=assignment, partition_records=made, backoff=0)
 
 
 BAD = {

@@ -19,6 +19,7 @@ from services.store.database import now
         ("Buying.Team+joint@Camden.Example", "Buying.Team+joint@camden.example"),
         ("caffael@sir-gâr.example", "caffael@xn--sir-gr-0ta.example"),
         ("einkauf@städte.example", "einkauf@xn--stdte-hra.example"),
+        ("caffael@XN--SIR-GR-0TA.example", "caffael@xn--sir-gr-0ta.example"),
         ("o'neill@council.example", "o'neill@council.example"),
     ],
 )
@@ -32,6 +33,7 @@ WRONG = [
     "Team <a@council.example>", "a..b@council.example", ".a@council.example", "a@localhost", "a@council..example",
     "a@-council.example", "a@[127.0.0.1]", "a@127.0.0.1", '"a b"@council.example', "a\x00@council.example",
     "a@cаmden.example", "a@leedѕ.example", "a@xn--cmden-3ve.example", "a@counc\u0131l.example", "a@ｌeeds.example",
+    "a@XN--E1AFMKFD.example", "a@Xn--cmden-3ve.Example", "a@xN--e1afmkfd.co.uk", "a@leeds.XN--P1AI",
     "a@leeds。example", "a@ḷeeds.example", "a@leeds.exαmple", "a@\u0301council.example", "a@straße.example",
     "x" * 65 + "@council.example", "a@" + "x" * 250 + ".example", "a(comment)@council.example", "ä@council.example",
 ]  # fmt: skip

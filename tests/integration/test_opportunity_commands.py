@@ -1,96 +1,15 @@
 """`jointly opportunities` and `jointly explain` on a real database that the matcher has filled."""
 
-import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from datetime import date
 from typing import Any
 
 import pytest
-from aiokafka import ConsumerRecord
-from typer.testing import CliRunner
 
-from events.cloudevents import encode
-from events.plans import PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
-from events.topics import PLANS
-from services.cli import application
-from services.ingest.event_publisher import plan_event
-from services.matcher.app import adopt, make_context
-from services.matcher.batch_handler import Matcher
-from services.messaging.kafka import make_producer
+from events.plans import PlanUpdated, PlanWithdrawn
 from services.platform.settings import settings
-from services.store.database import make_engine, make_sessions
-
-TODAY = date(2026, 11, 22)
-LEEDS, BRADFORD, CAMDEN, KENT = "E08000035", "E08000032", "E09000007", "E10000016"
-
-Publish = Callable[..., None]
-
-
-def plan(authority: str, reference: str = "HR-1", **changed: Any) -> PlanPublished:
-    """A plan for a payroll system; alike enough for any embedder to see it."""
-    return PlanPublished.model_validate(
-        {
-            "plan_id": f"{authority}:{reference}",
-            "revision": 1,
-            "authority": authority,
-            "title": "Replacement of the HR and payroll system",
-            "description": "Hosted HR and payroll software with self-service, absence and pensions reporting.",
-            "kind": "renewal",
-            "cpv": ["48450000"],
-            "value": {"amount": 900_000},
-            "tender_window": {"earliest": "2027-06-01", "latest": "2027-08-31"},
-            "sharing": "open",
-            **changed,
-        }
-    )
-
-
-@pytest.fixture
-def publish(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publish]:
-    """Has the matcher's own handler take plans into this test's database."""
-    monkeypatch.setenv("JOINTLY_DATABASE_URL", database_url)
-    monkeypatch.setenv("JOINTLY_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
-    monkeypatch.setenv("JOINTLY_EMBEDDING_MODEL", "hashing")
-    monkeypatch.setenv("JOINTLY_AS_OF", TODAY.isoformat())
-    settings.cache_clear()
-
-    async def take(payloads: tuple[PlanPayload, ...]) -> None:
-        engine = make_engine(settings().need_database())
-        sessions = make_sessions(engine)
-        context = make_context(settings())
-        await adopt(context, sessions)
-        # Never started: none of these plans is refused, so nothing is sent.
-        matcher = Matcher(context, sessions, make_producer(settings(), "tests"))
-        await matcher.handle([record(payload, offset) for offset, payload in enumerate(payloads)])
-        await matcher.producer.stop()
-        await engine.dispose()
-
-    yield lambda *payloads: asyncio.run(take(payloads))
-    settings.cache_clear()
-
-
-def record(payload: PlanPayload, offset: int) -> ConsumerRecord:
-    message = encode(plan_event(payload), payload.plan_id)
-    return ConsumerRecord(
-        topic=PLANS.name,
-        partition=0,
-        offset=offset,
-        timestamp=0,
-        timestamp_type=0,
-        key=message.key,
-        value=message.value,
-        checksum=None,
-        serialized_key_size=len(message.key),
-        serialized_value_size=len(message.value),
-        headers=tuple(message.headers),
-    )
-
-
-def run(*words: str) -> Any:
-    return CliRunner().invoke(application(words[0]), list(words))
+from tests.support.filled_database import BRADFORD, CAMDEN, KENT, LEEDS, Publish, plan, run
 
 
 def explained(*words: str) -> dict[str, Any]:
