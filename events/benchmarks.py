@@ -1,13 +1,21 @@
 """Benchmark events: an extension beyond twelve months asks for a benchmark, and the answer to it."""
 
 from datetime import date
-from typing import ClassVar, Final, Literal
+from enum import StrEnum
+from typing import ClassVar, Final
 
 from pydantic import Field
 
 from events.fields import Authority, Payload, PlanId, Revision
 
-ExtensionDecision = Literal["extend", "extend-shorter", "tender", "tender-jointly"]
+
+class ExtensionDecision(StrEnum):
+    """The authority's decision after it has looked at the benchmark."""
+
+    EXTEND = "extend"
+    EXTEND_SHORTER = "extend-shorter"
+    TENDER = "tender"
+    TENDER_JOINTLY = "tender-jointly"
 
 
 class BenchmarkRequestState(Payload):

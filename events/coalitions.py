@@ -1,6 +1,7 @@
 """Coalition events: two or more plans that may go to market together, and the coalition's status."""
 
 from datetime import date
+from enum import StrEnum
 from typing import ClassVar, Final, Literal
 
 from pydantic import Field
@@ -8,8 +9,37 @@ from pydantic import Field
 from events.fields import Authority, Payload, PlanId, Preference, Revision, Window
 
 CoalitionId = str
-Status = Literal["suggested", "inviting", "formed", "frozen", "awarded", "dissolved", "lapsed"]
-MemberStatus = Literal["suggested", "invited", "accepted", "declined", "lapsed", "withdrawn", "left"]
+
+
+class CoalitionStatus(StrEnum):
+    """The stage of a coalition."""
+
+    SUGGESTED = "suggested"
+    INVITING = "inviting"
+    FORMED = "formed"
+    FROZEN = "frozen"
+    AWARDED = "awarded"
+    DISSOLVED = "dissolved"
+    LAPSED = "lapsed"
+
+
+class MemberState(StrEnum):
+    """The state of one plan in a coalition."""
+
+    SUGGESTED = "suggested"
+    INVITED = "invited"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    LAPSED = "lapsed"
+    WITHDRAWN = "withdrawn"
+    LEFT = "left"
+
+
+class ProposalKind(StrEnum):
+    """A proposal of the engine to people who have begun to act: add a plan, or reconsider a member."""
+
+    FITS_TOO = "fits-too"
+    STILL_IN = "still-in"
 
 
 class CoalitionMember(Payload):
@@ -26,7 +56,7 @@ class CoalitionMember(Payload):
     contract_ends: date | None = Field(default=None, description="Last day of the current contract")
     supplier: str = Field(default="", description="Current supplier")
     preference: Preference | None = None
-    state: MemberStatus
+    state: MemberState
     committed: bool = Field(description="True once the authority has decided; a late joiner starts uncommitted")
     interest: Literal["interested", "other-dates"] | None = None
 
@@ -45,7 +75,7 @@ class CoalitionInvitation(Payload):
 class CoalitionProposal(Payload):
     """A change that the engine proposes after members have acted. It has no effect by itself."""
 
-    kind: Literal["fits-too", "still-in"]
+    kind: ProposalKind
     plan_id: PlanId
     authority: Authority
     authority_name: str
@@ -62,7 +92,7 @@ class CoalitionState(Payload):
     coalition_id: CoalitionId = Field(pattern=r"^[0-9a-f]{32}$")
     revision: Revision
     terms_revision: Revision
-    status: Status
+    status: CoalitionStatus
     members: tuple[CoalitionMember, ...] = Field(
         description="All members, including former ones, in the order of their plan ids"
     )

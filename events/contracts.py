@@ -1,6 +1,7 @@
 """Contract events: the facts of a running contract that an authority shares, by tier and day. Signed like plans."""
 
 from datetime import date
+from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
@@ -23,7 +24,14 @@ from events.fields import (
 Rating = Literal["good", "approaching-target", "requires-improvement", "inadequate", "other"]
 """The five words of a contract performance notice (UK9)."""
 
-PricesWithheld = Literal["s94", "confidential-term", "not-comparable"]
+
+class WithheldReason(StrEnum):
+    """Why an authority does not share a contract's prices."""
+
+    SENSITIVE = "s94"
+    CONFIDENTIAL_TERM = "confidential-term"
+    NOT_COMPARABLE = "not-comparable"
+
 
 ContractId = Annotated[
     PlanId, Field(description="The authority, a colon, and the contract's own reference", examples=["E08000035:C-118"])
@@ -101,7 +109,7 @@ class ContractPublished(ContractReference):
     extension_months: int = Field(default=0, ge=0, le=240, description="Months by which it may still be extended")
     annual_value: Value | None = Field(default=None, description="Annual payment, without VAT")
     prices: tuple[ContractPrice, ...] = Field(default=(), max_length=100)
-    withheld: PricesWithheld | None = Field(default=None, description="The reason why there are no prices")
+    withheld: WithheldReason | None = Field(default=None, description="The reason why there are no prices")
     performance: tuple[ContractRating, ...] = Field(default=(), max_length=100)
     specification: NoticeUrl | None = Field(default=None, description="Address of the specification")
     notice: NoticeUrl | None = Field(default=None, description="Address of the public notice")

@@ -11,12 +11,10 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field, model_validator
 
 from events.benchmarks import ExtensionDecision
-from events.contracts import ContractId, PricesWithheld
+from events.contracts import ContractId, WithheldReason
 from events.fields import Authority, Payload, PlanId, Revision, Text, Window, require_own_id
 
 SubjectKind = Literal["opportunity", "coalition", "benchmark", "plan", "party"]
-Answer = Literal["interested", "other-dates", "not-the-same", "not-this-time", "later"]
-MembershipAct = Literal["accept", "decline", "join", "leave", "commit", "lead"]
 ResponseReason = Literal[
     "different-product",
     "only-part-overlaps",
@@ -31,6 +29,37 @@ ResponseReason = Literal[
     "capacity",
     "reorganisation",
 ]
+
+
+class AnswerKind(StrEnum):
+    """An authority's answer to a suggestion. It binds nobody."""
+
+    INTERESTED = "interested"
+    OTHER_DATES = "other-dates"
+    NOT_THE_SAME = "not-the-same"
+    NOT_THIS_TIME = "not-this-time"
+    LATER = "later"
+
+
+class MembershipAct(StrEnum):
+    """An act of an authority in a coalition."""
+
+    ACCEPT = "accept"
+    DECLINE = "decline"
+    JOIN = "join"
+    LEAVE = "leave"
+    COMMIT = "commit"
+    LEAD = "lead"
+
+
+class IntroductionAnswer(StrEnum):
+    """An authority's answer to an introduction."""
+
+    YES = "yes"
+    NO = "no"
+    LATER = "later"
+
+
 LINE_LENGTH: Final = 200
 RESPONSE_TEXT_LENGTH: Final = 2000
 Line = Annotated[str, Field(min_length=1, max_length=LINE_LENGTH, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
@@ -158,7 +187,7 @@ class ResponseAnswered(PlanResponse):
     """The authority answers a suggestion. An answer binds nobody. Others see its reason only with `share_reason`."""
 
     type: ClassVar[str] = "jointly.response.answered.v1"
-    answer: Answer
+    answer: AnswerKind
     reason: ResponseReason | None = None
     share_reason: bool = Field(default=False, description="Whether the others may learn the reason")
     window: Window | None = Field(default=None, description="With `other-dates`: the window that would suit")
@@ -204,7 +233,7 @@ class ResponseIntroduced(PlanResponse):
     """
 
     type: ClassVar[str] = "jointly.response.introduced.v1"
-    agrees: Literal["yes", "no", "later"]
+    agrees: IntroductionAnswer
     remind_on: date | None = Field(default=None, description="With `later`: the day to ask again")
 
 
@@ -259,7 +288,7 @@ class ResponseEnquiry(Response):
     type: ClassVar[str] = "jointly.response.enquiry.v1"
     outcome: EnquiryAnswer
     contract_id: ContractId | None = Field(default=None, description="With `supplied`: the contract with the prices")
-    reason: PricesWithheld | None = Field(default=None, description="With `withheld`; never shown to others")
+    reason: WithheldReason | None = Field(default=None, description="With `withheld`; never shown to others")
 
     @model_validator(mode="after")
     def _consistent(self) -> "ResponseEnquiry":

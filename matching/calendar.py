@@ -1,5 +1,9 @@
-"""Working days in the United Kingdom: weekends, each nation's bank holidays, and the weeks around Christmas. Pure."""
+"""Working days in the United Kingdom: weekends, each nation's bank holidays, and the weeks around Christmas.
 
+Also days that lie months apart. Pure.
+"""
+
+from calendar import monthrange
 from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 from enum import StrEnum
@@ -75,6 +79,17 @@ def working_days_between(first: date, last: date, nations: Collection[Nation]) -
     """The number of working days after `first`, up to and including `last`; 0 if `last` is not later."""
     days = (last - first).days
     return sum(is_working_day(first + timedelta(days=n), nations) for n in range(1, days + 1))
+
+
+def add_months(day: date, months: int) -> date:
+    """Adds months to a day. If the month has no such day, its last one is used: 31 January + 1 is 28 or 29 February.
+
+    A day after the year 9999 becomes the last day of that year.
+    """
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    if year > date.max.year:
+        return date.max
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 @cache

@@ -4,7 +4,6 @@ Days are proleptic ordinals (`date.toordinal`), so the same arithmetic serves on
 days need no special case. Nothing here depends on a time zone: plans have calendar days.
 """
 
-import calendar
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matching.calendar import add_months
 from matching.lead_time import LeadTime
 from matching.plan import Kind, Plan
 from matching.policy import TimingRules
@@ -31,18 +31,6 @@ class TenderSpan:
     earliest: int
     latest: int
     flexible: int
-
-
-def add_months(day: date, months: int) -> date:
-    """Adds months to a day. If the month has no such day, its last one is used: 31 January + 1 is 28 or 29 February.
-
-    A day after the year 9999 becomes the last day of that year.
-    """
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    if year > date.max.year:
-        return date.max
-    last = calendar.monthrange(year, month + 1)[1]
-    return date(year, month + 1, min(day.day, last))
 
 
 def tender_span(plan: Plan, rules: TimingRules) -> TenderSpan:

@@ -7,10 +7,13 @@ from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from events.coalitions import CoalitionStatus
 from services.application.explain import redact_for_now
 from services.application.list_items import CoalitionItem, DeadlineItem, Item, OpportunityItem, PlanItem
 from services.domain.authority_deadlines import Deadline, DeadlineKind, coalition_deadlines, contract_deadline
-from services.domain.coalition import LIVING, CoalitionStatus
+from services.domain.coalition import (
+    LIVING,
+)
 from services.domain.disclosure import is_open, pounds_of, redact_coalition
 from services.domain.reorganisation import full_name_on, waits_for_person
 from services.store import authority_lists as store

@@ -7,8 +7,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.coalitions import CoalitionMember, CoalitionState
-from services.domain.coalition import LIVING, CoalitionStatus
+from events.coalitions import CoalitionMember, CoalitionState, CoalitionStatus
+from services.domain.coalition import (
+    LIVING,
+)
 from services.domain.disclosure import is_open
 from services.domain.reorganisation import name_on
 from services.domain.route_prompt import route_lines, route_prompts

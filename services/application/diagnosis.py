@@ -21,7 +21,7 @@ from services.notifier import app as notifier
 from services.notifier.channels import ChannelError, smtp_from_url
 from services.platform.settings import Settings
 from services.store import audit_log, generation, schema
-from services.store.database import Sessions, make_engine, make_sessions, now, transaction
+from services.store.database import Sessions, now, open_sessions, transaction
 from services.store.progress import progress
 from services.store.schema import SchemaError
 
@@ -201,8 +201,5 @@ async def _smtp(settings: Settings) -> Finding:
 
 
 async def _on_database(settings: Settings, look: Callable[[Sessions], Awaitable[Finding]]) -> Finding:
-    engine = make_engine(settings.need_database(), pool=1)
-    try:
-        return await look(make_sessions(engine))
-    finally:
-        await engine.dispose()
+    async with open_sessions(settings.need_database(), pool=1) as sessions:
+        return await look(sessions)

@@ -9,9 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.contracts import ContractPublished
 from events.responses import EnquiryAnswer, ResponseEnquiry
+from matching.plan import Status
 from services.application.responses import ResponseError, Subject, build
 from services.domain.benchmark_enquiries import Enquiry, answer_enquiry, contract_problem, still_asks
-from services.domain.benchmark_requests import BenchmarkRequest, PlanStanding
+from services.domain.benchmark_requests import (
+    BenchmarkRequest,
+)
 from services.domain.coalition_answers import AnswerRefusedError
 from services.domain.disclosure import Requester, shown_requester
 from services.domain.reorganisation import name_on
@@ -116,7 +119,7 @@ async def _records(session: AsyncSession, asked: Sequence[Enquiry], today: date)
 
 
 def _record(enquiry: Enquiry, request: BenchmarkRequest, plan: PlanRecord | None, today: date) -> EnquiryRecord:
-    standing = PlanStanding(plan.status) if plan is not None else PlanStanding.WITHDRAWN
+    standing = Status(plan.status) if plan is not None else Status.WITHDRAWN
     requester = shown_requester(request.authority, plan.state if plan is not None else None)
     open_ = requester is not None and still_asks(enquiry, request, standing, today)
     shown = requester or Requester()

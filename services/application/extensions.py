@@ -8,8 +8,13 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.responses import ResponseDecided
+from matching.plan import Status
 from services.application.responses import ResponseError, Subject, build
-from services.domain.benchmark_requests import BenchmarkRequest, PlanStanding, is_overdue, is_without_benchmark
+from services.domain.benchmark_requests import (
+    BenchmarkRequest,
+    is_overdue,
+    is_without_benchmark,
+)
 from services.store import benchmark_requests as store
 
 
@@ -18,7 +23,7 @@ class ExtensionRecord:
     """A request with the state of its plan, and whether it is overdue or went without a benchmark, as of a day."""
 
     request: BenchmarkRequest
-    plan: PlanStanding
+    plan: Status
     overdue: bool
     without_benchmark: bool
 

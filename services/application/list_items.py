@@ -5,9 +5,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from events.coalitions import MemberStatus, Status
-from events.fields import Window
+from events.coalitions import CoalitionStatus, MemberState, ProposalKind
+from events.fields import Sharing, Window
 from events.opportunities import Band, NearestMove
+from matching.plan import Status as PlanStatus
 from services.domain.authority_deadlines import DeadlineKind, DeadlineStatus
 
 
@@ -22,7 +23,7 @@ class PlanItem(Item):
 
     plan_id: str
     revision: int
-    status: Literal["active", "withdrawn", "awarded"]
+    status: PlanStatus
     title: str
     description: str
     kind: str
@@ -34,7 +35,7 @@ class PlanItem(Item):
     extension_months: int | None = Field(description="Months by which that contract may be extended")
     supplier: str | None = Field(description="Who supplies it now")
     regions: tuple[str, ...]
-    sharing: Literal["open", "match_only", "private"]
+    sharing: Sharing
     origin: str
     notice: str | None
     updated_at: datetime
@@ -89,7 +90,7 @@ class MemberItem(Item):
     contract_ends: date | None
     supplier: str
     preference: str | None
-    state: MemberStatus
+    state: MemberState
     committed: bool
     interest: str | None
 
@@ -108,7 +109,7 @@ class InvitationItem(Item):
 class ProposalItem(Item):
     """What the engine found after people began to act."""
 
-    kind: Literal["fits-too", "still-in"]
+    kind: ProposalKind
     plan_id: str
     authority: str
     authority_name: str
@@ -121,7 +122,7 @@ class CoalitionItem(Item):
     coalition_id: str
     revision: int
     terms_revision: int = Field(description="The version that an answer has to name")
-    status: Status
+    status: CoalitionStatus
     members: tuple[MemberItem, ...]
     lead: str | None = Field(description="The leading plan, where it is shared")
     lead_authority: str | None

@@ -4,8 +4,11 @@ from collections.abc import Callable
 from datetime import date
 from typing import Final
 
+from events.coalitions import CoalitionStatus
 from services.domain import coalition_answers as rules
-from services.domain.coalition import Coalition, CoalitionStatus
+from services.domain.coalition import (
+    Coalition,
+)
 from services.domain.coalition_answers import AnswerRefusedError, InvitationRequest
 from services.domain.coalition_bars import Bars
 

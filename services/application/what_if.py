@@ -9,8 +9,8 @@ from datetime import date
 from typing import Final
 
 from matching.assessment import Assessment, Band, LimitCode
+from matching.calendar import add_months
 from matching.coalitions import Fit, FitGraph, Group, GroupPlan, put_forward, why_split
-from matching.components.timing import add_months
 from matching.features import Features, kin_of
 from matching.plan import Plan, Status, Window
 from services.application.explain import ExplainContext, ExplainError

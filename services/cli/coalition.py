@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import CoalitionMember, CoalitionState
 from events.fields import canonical_authority
-from events.responses import DocumentKind, DocumentReaders, ResponseDates, ResponseDocument, ResponseMembership
+from events.responses import (
+    DocumentKind,
+    DocumentReaders,
+    MembershipAct,
+    ResponseDates,
+    ResponseDocument,
+    ResponseMembership,
+)
 from matching.text.formatting import format_date, format_pounds
 from services.application import coalitions as use
 from services.application.authority_lists import find_coalition_deadlines
@@ -42,17 +48,6 @@ app = typer.Typer(no_args_is_help=True, help="Show coalitions, and act in one.")
 
 _Id = Annotated[str, typer.Argument(help="The coalition's id.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
-
-
-class Act(StrEnum):
-    """The acts of an authority in a coalition."""
-
-    ACCEPT = "accept"
-    DECLINE = "decline"
-    JOIN = "join"
-    LEAVE = "leave"
-    COMMIT = "commit"
-    LEAD = "lead"
 
 
 @app.command("list")
@@ -121,7 +116,7 @@ def export(
 @app.command()
 def act(
     coalition: _Id,
-    what: Annotated[Act, typer.Argument(help="The act of the authority.")],
+    what: Annotated[MembershipAct, typer.Argument(help="The act of the authority.")],
     authority: Annotated[str, AUTHORITY],
     party: Annotated[str | None, PARTY] = None,
     decided_by: Annotated[str, typer.Option(help="With commit: the body or position that decided; no name.")] = "",
@@ -130,7 +125,7 @@ def act(
     dry_run: Annotated[bool, DRY_RUN] = False,
 ) -> None:
     """Accept an invitation or decline it, join late, leave, commit, or take the lead."""
-    if decided_by and what is not Act.COMMIT:
+    if decided_by and what is not MembershipAct.COMMIT:
         fail("--decided-by goes with `commit`", USAGE)
     _act(what, coalition, authority, Sending(signing_key_file, own_topic, dry_run), decided_by=decided_by, party=party)
 
@@ -182,7 +177,13 @@ def dates(
 
 
 def _act(
-    what: Act, coalition: str, authority: str, sending: Sending, *, decided_by: str = "", party: str | None = None
+    what: MembershipAct,
+    coalition: str,
+    authority: str,
+    sending: Sending,
+    *,
+    decided_by: str = "",
+    party: str | None = None,
 ) -> None:
     code = canonical_authority(authority)
     values = {"act": what.value, "decided_by": decided_by, "acting_party": party}

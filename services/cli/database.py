@@ -10,7 +10,7 @@ from services.application.known_authorities import require_known
 from services.platform import retry
 from services.platform.settings import settings
 from services.store import schema
-from services.store.database import Sessions, begin_snapshot, make_engine, make_sessions
+from services.store.database import Sessions, begin_snapshot, open_sessions
 
 T = TypeVar("T")
 
@@ -28,14 +28,10 @@ def on_database(url: str, work: Callable[[Sessions], Awaitable[T]], *, check: bo
     """Run `work` on another database. Its tables are checked, and lost races retried, only on request."""
 
     async def run() -> T:
-        engine = make_engine(url)
-        try:
-            sessions = make_sessions(engine)
+        async with open_sessions(url) as sessions:
             if check:
                 await schema.require(sessions)
             return await (retry.retry_lost_races(lambda: work(sessions)) if repeat else work(sessions))
-        finally:
-            await engine.dispose()
 
     return asyncio.run(run())
 

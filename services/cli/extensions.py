@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from events.benchmarks import ExtensionDecision
+from events.contracts import WithheldReason
 from events.fields import canonical_authority
 from events.responses import EnquiryAnswer
 from services.application import enquiries
@@ -18,8 +20,6 @@ from services.cli.errors import fail
 from services.cli.producing import check_authority
 from services.cli.responses import AUTHORITY, DRY_RUN, OWN_TOPIC, REFUSED, SIGNING_KEY, Sending
 from services.cli.terminal import plain, print_rows
-from services.domain.benchmark_cells import WithheldReason
-from services.domain.benchmark_requests import ExtensionDecision
 from services.platform.clock import today
 from services.platform.settings import settings
 

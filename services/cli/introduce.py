@@ -1,29 +1,22 @@
 """`jointly introduce`: what an authority says to an introduction."""
 
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from events.fields import canonical_authority
-from events.responses import ResponseIntroduced
+from events.responses import IntroductionAnswer, ResponseIntroduced
 from services.cli.days import DAY, read_day
 from services.cli.responses import AUTHORITY, DRY_RUN, OWN_TOPIC, SIGNING_KEY, Sending, respond
 
 
-class Agrees(StrEnum):
-    """What can be said to an introduction."""
-
-    YES = "yes"
-    NO = "no"
-    LATER = "later"
-
-
 def introduce(
     opportunity: Annotated[str, typer.Argument(help="The id of an opportunity that is not shared openly.")],
-    agrees: Annotated[Agrees, typer.Argument(help="yes, no (final for six months, and not reported) or later.")],
+    agrees: Annotated[
+        IntroductionAnswer, typer.Argument(help="yes, no (final for six months, and not reported) or later.")
+    ],
     authority: Annotated[str, AUTHORITY],
     remind_on: Annotated[
         datetime | None, typer.Option(parser=read_day, metavar=DAY, help="With later: the day to ask again.")

@@ -4,13 +4,13 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.fields import canonical_authority, canonical_plan_id
+from events.opportunities import Band
 from services.application import explain as explaining
 from services.application.explain import ExplainError
 from services.cli.database import with_snapshot
@@ -18,6 +18,7 @@ from services.cli.days import DAY, read_day
 from services.cli.errors import fail
 from services.cli.terminal import plain, print_count, print_rows
 from services.domain.disclosure import is_private
+from services.domain.opportunity_status import OpportunityStatus
 from services.platform.clock import today
 from services.platform.settings import settings
 from services.store import introductions, plans
@@ -29,25 +30,12 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a li
 Said = Mapping[str, Any]
 
 
-class Band(StrEnum):
-    """The bands to filter by."""
-
-    NOTIFY = "notify"
-    DIGEST = "digest"
-    FEED = "feed"
-
-
-class Status(StrEnum):
-    """The statuses to filter by."""
-
-    ACTIVE = "active"
-    WITHDRAWN = "withdrawn"
-
-
 def opportunities(
     authority: Annotated[str | None, typer.Option(help="Only opportunities of this authority (code).")] = None,
     band: Annotated[Band | None, typer.Option(help="Only this band.")] = None,
-    status: Annotated[Status, typer.Option(help="Active or withdrawn opportunities.")] = Status.ACTIVE,
+    status: Annotated[
+        OpportunityStatus, typer.Option(help="Active or withdrawn opportunities.")
+    ] = OpportunityStatus.ACTIVE,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of opportunities shown.")] = 50,
     as_json: _Json = False,
 ) -> None:

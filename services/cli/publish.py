@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -25,7 +25,7 @@ from services.cli.producing import (
     stderr_console,
 )
 from services.ingest import formats, report_page
-from services.ingest.entries import Entry, RejectedEntry
+from services.ingest.entries import Entry, RejectedEntry, UnknownBuyers
 from services.ingest.event_publisher import PublishingError, structured
 from services.ingest.publishing import PublishOptions, UsageError
 from services.ingest.publishing import publish as publish_file
@@ -44,7 +44,7 @@ def publish(
         typer.Option(help="Publish only this authority's plans (code); also the owner of plans without one."),
     ] = None,
     unknown_buyers: Annotated[
-        Literal["refuse", "org-id"],
+        UnknownBuyers,
         typer.Option(help="Unknown OCDS buyers: refuse them, or publish under the notice's identifier (org-id)."),
     ] = "refuse",
     mapping: Annotated[Path | None, typer.Option(help="TOML file that maps CSV columns to fields.")] = None,

@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from events.fields import canonical_authority, canonical_plan_id
-from events.responses import ResponseAnswered, ResponseInvited, ResponsePayload, ResponseUndone
+from events.responses import AnswerKind, ResponseAnswered, ResponseInvited, ResponsePayload, ResponseUndone
 from events.signing import SignatureError
 from services.application import responses as use
 from services.application.responses import ResponseError
@@ -33,21 +32,25 @@ PARTY = typer.Option("--party", help="The party that acts for the authority unde
 DRY_RUN = typer.Option("--dry-run", help="Print the response; send nothing.")
 
 
-class Answer(StrEnum):
-    """The answers to choose from."""
+_UNDO = "undo"
+_ANSWERS = (*AnswerKind, _UNDO)
 
-    INTERESTED = "interested"
-    OTHER_DATES = "other-dates"
-    NOT_THE_SAME = "not-the-same"
-    NOT_THIS_TIME = "not-this-time"
-    LATER = "later"
-    UNDO = "undo"
+
+def _read_answer(text: str) -> str:
+    """The answer, or undo. Raises ValueError with a sentence for the person at the terminal."""
+    if text not in _ANSWERS:
+        raise ValueError(f"{text!r} is not an answer; expected one of {', '.join(_ANSWERS)}.")
+    return text
 
 
 def answer(
     subject: Annotated[str, typer.Argument(help="Id of a coalition or an opportunity; for undo, of the answer.")],
     said: Annotated[
-        Answer | None, typer.Argument(help="The answer. undo takes back an answer within seven days.")
+        str | None,
+        typer.Argument(
+            parser=_read_answer,
+            help=f"{', '.join(AnswerKind)}; or undo, which takes an answer back within seven days.",
+        ),
     ] = None,
     authority: Annotated[str | None, AUTHORITY] = None,
     reason: Annotated[str | None, typer.Option(help="The reason; for the matcher, never shown to the partner.")] = None,
@@ -72,11 +75,11 @@ def answer(
         _publish_file(Path(subject), sending)
         return
     code = needed(authority)
-    if said is Answer.UNDO:
+    if said == _UNDO:
         sending.send([_undo(subject, code, party)])
         return
     values: dict[str, Any] = {
-        "answer": said.value,
+        "answer": said,
         "reason": reason,
         "share_reason": share_reason,
         "window": span(window),

@@ -103,12 +103,9 @@ def _with_parts(service: str, *, broker: bool = True) -> Settings:
 async def _reach(using: Settings, *, broker: bool) -> None:
     from services.messaging.topic_admin import names
     from services.messaging.unready import wait_for_schema
-    from services.store.database import make_engine, make_sessions
+    from services.store.database import open_sessions
 
-    engine = make_engine(using.need_database(), pool=1)
-    try:
-        await wait_for_schema(using, make_sessions(engine))
-    finally:
-        await engine.dispose()
+    async with open_sessions(using.need_database(), pool=1) as sessions:
+        await wait_for_schema(using, sessions)
     if broker:
         await names(using)

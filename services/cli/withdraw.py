@@ -37,7 +37,7 @@ from services.ingest.report import Report
 from services.platform.clock import now
 from services.platform.settings import Settings
 from services.store import plans
-from services.store.database import make_engine, make_sessions
+from services.store.database import open_sessions
 
 _ARGUMENTS: Final = {"revision": "--revision", "reason": "--reason", "plan_id": "PLAN"}
 RESET = "or have the operators set the plan back (`jointly plans reset`)"
@@ -152,10 +152,6 @@ def _last_revision(chosen: Settings, plan: str, published: int | None, console: 
 
 
 async def _stored_revision(chosen: Settings, plan: str) -> int | None:
-    engine = make_engine(chosen.need_database(), pool=1)
-    try:
-        async with make_sessions(engine)() as session:
-            stored = (await plans.by_id(session, [plan])).get(plan)
-            return stored.revision if stored else 0
-    finally:
-        await engine.dispose()
+    async with open_sessions(chosen.need_database(), pool=1) as sessions, sessions() as session:
+        stored = (await plans.by_id(session, [plan])).get(plan)
+        return stored.revision if stored else 0

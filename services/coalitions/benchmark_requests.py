@@ -18,7 +18,6 @@ from services.domain.benchmark_enquiries import answer_enquiry, tally
 from services.domain.benchmark_requests import (
     BenchmarkRequest,
     BenchmarkStatus,
-    ExtensionDecision,
     answer_request,
     decide,
     due_notices,
@@ -75,7 +74,7 @@ async def record_decision(session: AsyncSession, payload: ResponseDecided, today
         raise AnswerRefusedError(
             RefusalReason.UNKNOWN_SUBJECT, f"plan {payload.plan_id} made no request {payload.subject_id}"
         )
-    await _write(session, decide(row.request, ExtensionDecision(payload.decision), today), cause)
+    await _write(session, decide(row.request, payload.decision, today), cause)
 
 
 async def record_enquiry_answer(
@@ -146,7 +145,7 @@ async def _write(session: AsyncSession, request: BenchmarkRequest, cause: str | 
         answers=request.others.answers,
         supplied=request.others.supplied,
         answered_on=request.answered_on,
-        decision=request.decision.value if request.decision else None,
+        decision=request.decision,
         decided_on=request.decided_on,
     )
     event = Event(

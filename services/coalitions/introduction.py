@@ -7,10 +7,15 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.opportunities import OpportunityState
-from events.responses import ResponseIntroduced
+from events.responses import IntroductionAnswer, ResponseIntroduced
 from services.coalitions.writing import Moment
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
-from services.domain.introduction import IntroductionAnswer, IntroductionSide, ask_on, is_agreed, later_day
+from services.domain.introduction import (
+    IntroductionSide,
+    ask_on,
+    is_agreed,
+    later_day,
+)
 from services.domain.notifications import NotificationChange, Purpose
 from services.platform.clock import LONDON
 from services.store import intents, introductions
@@ -35,7 +40,7 @@ async def answer(
             RefusalReason.NOT_ALLOWED, "both plans are shared openly; answer the suggestion or invite the other"
         )
     own, other = await introductions.sides(session, opportunity, payload.authority)
-    said = IntroductionAnswer(payload.agrees)
+    said = payload.agrees
     before = {
         "answer": own.answer,
         "on": own.on.isoformat() if own.on else None,

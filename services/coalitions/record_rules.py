@@ -3,8 +3,8 @@ document."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from events.coalitions import CoalitionStatus
 from events.responses import ResponseDocument, ResponseRoute
-from services.domain.coalition import CoalitionStatus
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
 from services.domain.ids import plan_subject
 from services.store import coalitions, plans

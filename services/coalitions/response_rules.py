@@ -7,7 +7,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from events.coalitions import MemberState
 from events.responses import (
+    AnswerKind,
+    MembershipAct,
     PlanResponsePayload,
     ResponseAnswered,
     ResponseConvened,
@@ -28,9 +31,10 @@ from services.coalitions.benchmark_requests import record_decision, record_enqui
 from services.coalitions.pair_coalitions import load_standing, suggest_pair
 from services.coalitions.writing import Moment, with_own_plans, write_with_plans
 from services.domain import coalition_answers as rules
-from services.domain.coalition import Coalition, MemberState
+from services.domain.coalition import (
+    Coalition,
+)
 from services.domain.coalition_answers import (
-    AnswerKind,
     AnswerRefusedError,
     InvitationRequest,
     RefusalReason,
@@ -43,7 +47,7 @@ from services.store import plans, responses
 from services.store.coalitions import CoalitionRow
 from services.store.opportunities import Opportunity
 
-_REPEATED_TERMS = ("leave", "decline")
+_REPEATED_TERMS = (MembershipAct.LEAVE, MembershipAct.DECLINE)
 """Acts that count whatever has changed since: an older version never keeps an authority in."""
 
 
@@ -142,28 +146,28 @@ def _invited(effect: Effect, before: Coalition, after: Coalition) -> Effect:
 def _counts_whatever_changed(payload: PlanResponsePayload) -> bool:
     if isinstance(payload, ResponseMembership):
         return payload.act in _REPEATED_TERMS
-    return isinstance(payload, ResponseAnswered) and AnswerKind(payload.answer) in (*rules.REFUSALS, AnswerKind.LATER)
+    return isinstance(payload, ResponseAnswered) and payload.answer in (*rules.REFUSALS, AnswerKind.LATER)
 
 
 def _act(coalition: Coalition, payload: PlanResponsePayload, today: date, bars: Bars) -> Coalition:
     plan_id = payload.plan_id
     match payload:
         case ResponseAnswered():
-            return rules.answer(coalition, plan_id, AnswerKind(payload.answer))
+            return rules.answer(coalition, plan_id, payload.answer)
         case ResponseInvited():
             request = InvitationRequest(payload.plan_ids, payload.reply_days, payload.scope, payload.route)
             return rules.invite(coalition, plan_id, request, today, bars)
         case ResponseDates():
             return rules.move_reply_by(coalition, plan_id, payload.reply_by)
-        case ResponseMembership(act="accept"):
+        case ResponseMembership(act=MembershipAct.ACCEPT):
             return rules.accept(coalition, plan_id, today, bars)
-        case ResponseMembership(act="join"):
+        case ResponseMembership(act=MembershipAct.JOIN):
             return rules.join(coalition, plan_id, payload.authority, today, bars)
-        case ResponseMembership(act="decline"):
+        case ResponseMembership(act=MembershipAct.DECLINE):
             return rules.decline(coalition, plan_id)
-        case ResponseMembership(act="leave"):
+        case ResponseMembership(act=MembershipAct.LEAVE):
             return rules.leave(coalition, plan_id)
-        case ResponseMembership(act="commit"):
+        case ResponseMembership(act=MembershipAct.COMMIT):
             return rules.commit(coalition, plan_id)
         case ResponseIntroduced():
             raise AnswerRefusedError(
@@ -200,7 +204,7 @@ async def _invite_partner(
 async def _answered(session: AsyncSession, effect: Effect, payload: ResponseAnswered, others: Sequence[str]) -> Effect:
     """Adds to the effect what an answer was about. A "not the same thing" also mutes the pairs with these plans."""
     effect = replace(effect, about=tuple(others))
-    if AnswerKind(payload.answer) is not AnswerKind.NOT_THE_SAME:
+    if payload.answer is not AnswerKind.NOT_THE_SAME:
         return effect
     stored = await plans.by_id(session, [payload.plan_id, *others])
     verdicts = []

@@ -7,6 +7,7 @@ from typing import Any, cast
 from events import coalitions as wire
 from events.cloudevents import Event
 from events.fields import Window
+from events.responses import AnswerKind
 from matching.reference import display_name
 from services.domain.coalition import Coalition, Invitation, Member
 from services.domain.disclosure import PlanFacts, plan_facts
@@ -61,7 +62,7 @@ def _member(member: Member, coalition: Coalition, plan: PlanRecord | None) -> wi
     facts = plan_facts(plan.state if plan is not None else None)
     if facts is None:
         facts = PlanFacts("", Window(earliest=coalition.earliest, latest=coalition.latest))
-    interest = member.answer if member.answer in ("interested", "other-dates") else None
+    interest = member.answer if member.answer in (AnswerKind.INTERESTED, AnswerKind.OTHER_DATES) else None
     return wire.CoalitionMember(
         plan_id=member.plan_id,
         plan_revision=plan.revision if plan is not None else 1,

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.cloudevents import encode
+from events.coalitions import CoalitionStatus, MemberState
 from events.topics import COALITIONS
 from matching.coalitions import why_split
 from services.coalitions.formation import Region, load_region
@@ -15,8 +16,6 @@ from services.coalitions.wire import coalition_event, coalition_state
 from services.domain.coalition import (
     HOLDING,
     Coalition,
-    CoalitionStatus,
-    MemberState,
     Suggestion,
     apply_plan_change,
     drop_members,

@@ -21,7 +21,7 @@ from services.platform.clock import LONDON, now, today
 from services.platform.dependencies import Dependencies
 from services.platform.settings import Settings
 from services.platform.version import version
-from services.store.database import Sessions, database_responds, make_engine, make_sessions
+from services.store.database import Sessions, database_responds, make_engine, make_sessions, open_sessions
 
 log: Final = logs.get(__name__)
 
@@ -37,12 +37,8 @@ def run(settings: Settings) -> None:
 
 async def collect_once(settings: Settings) -> dict[str, RoundResult]:
     """Run one round over each feed."""
-    database = make_engine(settings.need_database(), pool=1)
-    try:
-        async with collectors(settings, make_sessions(database)) as every:
-            return {collector.source.name: await _round(collector) for collector in every}
-    finally:
-        await database.dispose()
+    async with open_sessions(settings.need_database(), pool=1) as sessions, collectors(settings, sessions) as every:
+        return {collector.source.name: await _round(collector) for collector in every}
 
 
 @asynccontextmanager

@@ -5,7 +5,10 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from services.domain.coalition import Coalition, CoalitionStatus, MemberState
+from events.coalitions import CoalitionStatus, MemberState
+from services.domain.coalition import (
+    Coalition,
+)
 
 
 class DeadlineKind(StrEnum):

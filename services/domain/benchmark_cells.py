@@ -12,6 +12,8 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final, Self
 
+from events.contracts import WithheldReason
+
 GRID: Final = 1.05
 """Ratio between two neighbouring steps of the grid."""
 
@@ -33,14 +35,6 @@ class SizeClass(StrEnum):
     FROM_100 = "100-to-999"
     FROM_1000 = "1000-to-9999"
     FROM_10000 = "10000-and-more"
-
-
-class WithheldReason(StrEnum):
-    """Why an authority does not share a contract's prices."""
-
-    SENSITIVE = "s94"
-    CONFIDENTIAL_TERM = "confidential-term"
-    NOT_COMPARABLE = "not-comparable"
 
 
 class Suppression(StrEnum):

@@ -8,13 +8,13 @@ from typing import Final
 from events.contracts import ContractPublished
 from events.responses import EnquiryAnswer
 from matching.calendar import nation_of
+from matching.plan import Status
 from matching.text.formatting import format_date
 from services.domain.benchmark_cells import category_of
 from services.domain.benchmark_requests import (
     BenchmarkNotice,
     BenchmarkRequest,
     BenchmarkStatus,
-    PlanStanding,
     Tally,
     is_current,
 )
@@ -100,12 +100,12 @@ def takes_answers(enquiry: Enquiry, request: BenchmarkRequest, today: date) -> b
     return request.status is BenchmarkStatus.REQUESTED and today <= enquiry.due_on
 
 
-def still_asks(enquiry: Enquiry, request: BenchmarkRequest, plan: PlanStanding, today: date) -> bool:
+def still_asks(enquiry: Enquiry, request: BenchmarkRequest, plan: Status, today: date) -> bool:
     """Whether an answer is of use: it counts, the requester has not decided, and the plan stands."""
     return is_current(BenchmarkNotice.REQUEST, request, plan, today) and takes_answers(enquiry, request, today)
 
 
-def is_wanted(enquiry: Enquiry, request: BenchmarkRequest, plan: PlanStanding, today: date) -> bool:
+def is_wanted(enquiry: Enquiry, request: BenchmarkRequest, plan: Status, today: date) -> bool:
     """Whether an email may still ask: an answer is of use, and there is none."""
     return enquiry.answer is None and still_asks(enquiry, request, plan, today)
 

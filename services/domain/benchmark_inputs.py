@@ -4,12 +4,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from events.contracts import ContractPublished
+from events.contracts import ContractPublished, WithheldReason
 from services.domain.benchmark_cells import (
     BenchmarkCell,
     PriceRecord,
     Quarter,
-    WithheldReason,
     build_cells,
     category_of,
 )
@@ -43,7 +42,7 @@ def benchmark_inputs(contracts: Iterable[ContractPublished], quarter: Quarter) -
             continue
         category = category_of(contract.cpv[0])
         if contract.withheld:
-            withheld[category][WithheldReason(contract.withheld)] += 1
+            withheld[category][contract.withheld] += 1
         for line, price in enumerate(contract.prices):
             records.append(
                 PriceRecord(

@@ -7,7 +7,9 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
+from events.benchmarks import ExtensionDecision
 from matching.calendar import add_working_days, nation_of
+from matching.plan import Status
 from services.domain.benchmark_cells import BenchmarkCell
 from services.domain.deadlines import reminder_days
 
@@ -25,23 +27,6 @@ class BenchmarkStatus(StrEnum):
     SUPPLIED = "supplied"
     NONE_AVAILABLE = "none-available"
     WITHHELD = "withheld"
-
-
-class ExtensionDecision(StrEnum):
-    """The authority's decision after it has looked at the benchmark."""
-
-    EXTEND = "extend"
-    EXTEND_SHORTER = "extend-shorter"
-    TENDER = "tender"
-    TENDER_JOINTLY = "tender-jointly"
-
-
-class PlanStanding(StrEnum):
-    """The state of the plan to extend."""
-
-    ACTIVE = "active"
-    WITHDRAWN = "withdrawn"
-    AWARDED = "awarded"
 
 
 class BenchmarkNotice(StrEnum):
@@ -157,24 +142,22 @@ def decide(request: BenchmarkRequest, decision: ExtensionDecision, today: date) 
     return replace(request, decision=decision, decided_on=today)
 
 
-def is_overdue(request: BenchmarkRequest, plan: PlanStanding, today: date) -> bool:
+def is_overdue(request: BenchmarkRequest, plan: Status, today: date) -> bool:
     """Whether the due day has passed without the authority's decision."""
-    return plan is PlanStanding.ACTIVE and request.decision is None and today > request.due_on
+    return plan is Status.ACTIVE and request.decision is None and today > request.due_on
 
 
-def is_without_benchmark(request: BenchmarkRequest, plan: PlanStanding, today: date) -> bool:
+def is_without_benchmark(request: BenchmarkRequest, plan: Status, today: date) -> bool:
     """Whether the contract was extended without a recorded decision.
 
     A plan that was awarded was carried out. So was a plan that is still active when the contract has ended.
     """
-    if plan is PlanStanding.WITHDRAWN or request.decision is not None:
+    if plan is Status.WITHDRAWN or request.decision is not None:
         return False
-    return plan is PlanStanding.AWARDED or today > request.current_end
+    return plan is Status.AWARDED or today > request.current_end
 
 
-def due_notices(
-    request: BenchmarkRequest, plan: PlanStanding, today: date
-) -> list[tuple[BenchmarkNotice, date | None]]:
+def due_notices(request: BenchmarkRequest, plan: Status, today: date) -> list[tuple[BenchmarkNotice, date | None]]:
     """The notices due to the authority, each with its day; None means immediately. A decision ends them."""
     if is_without_benchmark(request, plan, today):
         return [(BenchmarkNotice.WITHOUT, None)]
@@ -187,11 +170,11 @@ def due_notices(
     return [(BenchmarkNotice.REQUEST, None), *reminders, *answers]
 
 
-def is_current(kind: BenchmarkNotice, request: BenchmarkRequest, plan: PlanStanding, today: date) -> bool:
+def is_current(kind: BenchmarkNotice, request: BenchmarkRequest, plan: Status, today: date) -> bool:
     """Whether a notice is still true."""
     if kind is BenchmarkNotice.WITHOUT:
         return is_without_benchmark(request, plan, today)
-    return plan is PlanStanding.ACTIVE and request.decision is None and today <= request.current_end
+    return plan is Status.ACTIVE and request.decision is None and today <= request.current_end
 
 
 def _is_last_of_month(day: date) -> bool:

@@ -12,24 +12,13 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
+from events.coalitions import CoalitionStatus, MemberState, ProposalKind
 from matching.calendar import Nation, nations_of
 from matching.text.formatting import format_date
 from services.domain.deadlines import CoalitionDates
 
 MIN_MEMBERS: Final = 2
 MAX_MEMBERS: Final = 8
-
-
-class CoalitionStatus(StrEnum):
-    """The stage of a coalition."""
-
-    SUGGESTED = "suggested"
-    INVITING = "inviting"
-    FORMED = "formed"
-    FROZEN = "frozen"
-    AWARDED = "awarded"
-    DISSOLVED = "dissolved"
-    LAPSED = "lapsed"
 
 
 LIVING: Final = frozenset(
@@ -39,27 +28,8 @@ HOLDING: Final = (CoalitionStatus.FORMED, CoalitionStatus.FROZEN)
 """The statuses in which a coalition has its plans to itself."""
 
 
-class MemberState(StrEnum):
-    """The state of one plan in a coalition."""
-
-    SUGGESTED = "suggested"
-    INVITED = "invited"
-    ACCEPTED = "accepted"
-    DECLINED = "declined"
-    LAPSED = "lapsed"
-    WITHDRAWN = "withdrawn"
-    LEFT = "left"
-
-
 CURRENT: Final = (MemberState.SUGGESTED, MemberState.INVITED, MemberState.ACCEPTED)
 """The states of members that have accepted or still can."""
-
-
-class ProposalKind(StrEnum):
-    """A proposal of the engine to people who have begun to act: add a plan, or reconsider a member."""
-
-    FITS_TOO = "fits-too"
-    STILL_IN = "still-in"
 
 
 class PlanChange(StrEnum):

@@ -10,15 +10,14 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
+from events.coalitions import CoalitionStatus, MemberState, ProposalKind
+from events.responses import AnswerKind
 from services.domain.coalition import (
     MAX_MEMBERS,
     MIN_MEMBERS,
     Coalition,
-    CoalitionStatus,
     Invitation,
     Member,
-    MemberState,
-    ProposalKind,
     replace_member,
     settle,
 )
@@ -26,16 +25,6 @@ from services.domain.coalition_bars import Bars
 from services.domain.deadlines import DEFAULT_REPLY_DAYS, DeadlineError, check_new_reply_by, reply_by
 
 NO_BARS: Final = Bars()
-
-
-class AnswerKind(StrEnum):
-    """An authority's answer to a suggestion. It binds nobody."""
-
-    INTERESTED = "interested"
-    OTHER_DATES = "other-dates"
-    NOT_THE_SAME = "not-the-same"
-    NOT_THIS_TIME = "not-this-time"
-    LATER = "later"
 
 
 REFUSALS: Final = frozenset({AnswerKind.NOT_THE_SAME, AnswerKind.NOT_THIS_TIME})

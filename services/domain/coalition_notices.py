@@ -6,7 +6,11 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from services.domain.coalition import Coalition, CoalitionStatus, Member, MemberState
+from events.coalitions import CoalitionStatus, MemberState
+from services.domain.coalition import (
+    Coalition,
+    Member,
+)
 from services.domain.deadlines import reminder_days
 
 

@@ -4,20 +4,19 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Final
 
+from events.coalitions import CoalitionStatus, MemberState
+from events.responses import AnswerKind
 from services.domain.coalition import (
     CURRENT,
     MAX_MEMBERS,
     MIN_MEMBERS,
     Coalition,
-    CoalitionStatus,
     Member,
-    MemberState,
     pass_day,
     replace_member,
     settle,
 )
 from services.domain.coalition_answers import (
-    AnswerKind,
     AnswerRefusedError,
     RefusalReason,
     require_free,

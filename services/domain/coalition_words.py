@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from services.domain.coalition import CoalitionStatus, MemberState
+from events.coalitions import CoalitionStatus, MemberState
 
 STATUS_WORDS: Final[Mapping[CoalitionStatus, str]] = {
     CoalitionStatus.SUGGESTED: "suggested",

@@ -6,6 +6,7 @@ from typing import Final
 
 from events.responses import (
     DelegationScope,
+    MembershipAct,
     PlanResponsePayload,
     ResponseAnswered,
     ResponseDecided,
@@ -51,7 +52,7 @@ def needed_scope(payload: PlanResponsePayload) -> DelegationScope | None:
             return None
         case ResponseAnswered() | ResponseRoute() | ResponseUndone():
             return DelegationScope.ANSWER
-        case ResponseMembership(act="commit"):
+        case ResponseMembership(act=MembershipAct.COMMIT):
             return DelegationScope.COMMIT
         case _:
             return DelegationScope.TAKE_PART

@@ -6,21 +6,14 @@ authority that asked it looks like silence.
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from enum import StrEnum
 from typing import Final
+
+from events.responses import IntroductionAnswer
 
 FINAL_DAYS: Final = 182
 """Six months: how long a no stands and a yes counts, and how long nobody is asked again."""
 LATER_DAYS: Final = 30
 """Days until an authority that answered later, without a date, is asked again."""
-
-
-class IntroductionAnswer(StrEnum):
-    """An authority's answer to an introduction."""
-
-    YES = "yes"
-    NO = "no"
-    LATER = "later"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from events.fields import Window
+from matching.calendar import add_months
 
 BEFORE_CONTRACT: Final = (9, 3)
 """A tender is usually published between this many months before its contract starts."""
@@ -28,12 +29,6 @@ _QUARTER = re.compile(r"Q(?:uarter )?([1-4])[ ,]*(?:FY ?)?(20\d{2})\s*[/-]\s*(?:
 _WEEKDAY = re.compile(r"^(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?,? ", re.IGNORECASE)
 _REMARK = re.compile(r"\s*\([^()]*\)$")
 _MONTHS: Final = {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name}
-
-
-def add_months(day: date, months: int) -> date:
-    """Add months to a day; the result is the month's last day if the month is shorter."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
 def months_between(start: date, end: date) -> int:

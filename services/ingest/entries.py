@@ -77,6 +77,7 @@ class SkippedEntry:
 
 
 Entry = AcceptedEntry | RejectedEntry | UnchangedEntry | SkippedEntry
+UnknownBuyers = Literal["refuse", "org-id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Options:
     count as expired or extended; without it none does."""
 
     authority: str | None = None
-    unknown_buyers: Literal["refuse", "org-id"] = "refuse"
+    unknown_buyers: UnknownBuyers = "refuse"
     as_of: date | None = None
 
 

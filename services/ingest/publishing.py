@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from events.fields import canonical_authority
 from events.jwk import SigningKey
 from events.plans import PlanPayload, PlanWithdrawn
 from services.ingest import formats, publication_state
-from services.ingest.entries import AcceptedEntry, Entry, Options, SkippedEntry, check_limits
+from services.ingest.entries import AcceptedEntry, Entry, Options, SkippedEntry, UnknownBuyers, check_limits
 from services.ingest.event_publisher import own_topic, publish_events, shared_topic
 from services.ingest.register.column_mapping import BUILT_IN, MappingError, RegisterMapping, load_mapping
 from services.ingest.report import GONE, Report
@@ -37,7 +37,7 @@ class PublishOptions:
 
     format: formats.Format | None = None
     authority: str | None = None
-    unknown_buyers: Literal["refuse", "org-id"] = "refuse"
+    unknown_buyers: UnknownBuyers = "refuse"
     mapping: Path | RegisterMapping | None = None
     state: Path | None = None
     complete: bool = False

@@ -36,7 +36,7 @@ from services.messaging import topic_admin
 from services.platform.settings import PREFIX, Settings
 from services.store import authorities as register
 from services.store.authorities import AuthorityUpdate
-from services.store.database import Sessions, make_engine, make_sessions, transaction
+from services.store.database import Sessions, open_sessions, transaction
 from services.store.migrate import migrate
 from services.store.opportunities import Opportunity, top_by_score
 from services.store.progress import Progress, progress
@@ -114,12 +114,8 @@ def pages_environment() -> dict[str, str]:
 
 async def load_links(settings: Settings, limit: int) -> list[PageLink]:
     """One signed link to the pages for each authority that has a group."""
-    database = make_engine(settings.need_database(), pool=1)
-    try:
-        async with transaction(make_sessions(database)) as session:
-            return await links_to_groups(session, settings, limit)
-    finally:
-        await database.dispose()
+    async with open_sessions(settings.need_database(), pool=1) as sessions, transaction(sessions) as session:
+        return await links_to_groups(session, settings, limit)
 
 
 def settings_of(stack: Stack) -> Settings:
@@ -154,9 +150,8 @@ async def _drive(
     watch: Watch,
     as_of: date,
 ) -> DemoResult:
-    database = make_engine(settings.need_database())
-    running = RunningDemo(stack, settings, make_sessions(database), processes, watch)
-    try:
+    async with open_sessions(settings.need_database()) as sessions:
+        running = RunningDemo(stack, settings, sessions, processes, watch)
         buyers = [buyer.code for one in notices if (buyer := identify(one["buyer"]["name"]))]
         codes = {p.authority for wave in waves for p in wave} | set(buyers)
         await _register_authorities(running.sessions, codes, as_of)
@@ -174,8 +169,6 @@ async def _drive(
         async with transaction(running.sessions) as session:
             counts = await progress(session)
             best = await top_by_score(session, 5)
-    finally:
-        await database.dispose()
     mailbox = stack.parts.mailbox
     return DemoResult(
         counts=counts,

@@ -52,7 +52,8 @@ def write_pair(
     """Add the write of one pair: nothing, a new row, or the next revision of its row, with its event."""
     transition = next_state(row, pair, context)
     if transition is not None:
-        _apply(pending, _new_row(key, pair, now()) if row is None else row, transition, pair.cause)
+        cause = _cause(row, pair)
+        _apply(pending, _new_row(key, pair, now()) if row is None else row, transition, cause)
 
 
 def withdraw(
@@ -95,6 +96,13 @@ def _apply(pending: PendingWrites, row: Opportunity, transition: Transition, cau
     row.tombstoned_at = None
     row.updated_at = now()
     enqueue_event(pending, transition.state, transition.kind, cause)
+
+
+def _cause(row: Opportunity | None, pair: AssessedPair) -> Cause | None:
+    """The plan event behind a change. None if both revisions were assessed before: then a day or a generation did it,
+    and is nobody's act."""
+    known = row is not None and [row.revision_a, row.revision_b] == [plan.revision for plan in pair.plans]
+    return None if known else pair.cause
 
 
 def _new_row(key: str, pair: AssessedPair, at: datetime) -> Opportunity:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final, Literal, Protocol, Self, TypeVar
+from typing import Final, Protocol, Self, TypeVar
 
 from events.cloudevents import Event
 from events.dead_letters import DeadLetterReason
@@ -12,11 +12,10 @@ from events.jwk import KeyFileError, verifying_key
 from events.signing import Signature, SignatureError, extract_signature, verify
 from events.topics import AUTHORITY_FAMILIES
 from services.messaging.kafka import Record
+from services.platform.settings import SignatureMode
 from services.store import authority_keys
 from services.store.authority_keys import AuthorityKey
 from services.store.database import Sessions
-
-SignatureMode = Literal["off", "if-present", "required"]
 
 REMEMBERED_SECONDS: Final = 30.0
 """How long a key is cached. A revoked key is accepted for at most this long."""

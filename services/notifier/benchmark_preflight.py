@@ -9,8 +9,13 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from matching.plan import Status
 from services.domain.benchmark_enquiries import is_wanted
-from services.domain.benchmark_requests import BenchmarkNotice, BenchmarkRequest, PlanStanding, is_current
+from services.domain.benchmark_requests import (
+    BenchmarkNotice,
+    BenchmarkRequest,
+    is_current,
+)
 from services.domain.disclosure import shown_requester
 from services.domain.notifications import CancelReason
 from services.notifier.context import DispatchContext, ReadyEmail
@@ -69,7 +74,7 @@ async def _own(
     session: AsyncSession,
     _: str,
     kind: BenchmarkNotice,
-    stored: tuple[BenchmarkRequest, PlanStanding],
+    stored: tuple[BenchmarkRequest, Status],
     today: date,
 ) -> Compose | None:
     """An email to the authority that extends; None if it is outdated."""
@@ -87,7 +92,7 @@ async def _enquiry(
     session: AsyncSession,
     authority: str,
     kind: BenchmarkNotice,
-    stored: tuple[BenchmarkRequest, PlanStanding],
+    stored: tuple[BenchmarkRequest, Status],
     today: date,
 ) -> Compose | None:
     """An email to an authority that is asked; None if its answer is no longer wanted, or the two mute each other."""

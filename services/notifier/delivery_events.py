@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from events.cloudevents import Event, encode
 from events.notifications import (
@@ -12,7 +12,7 @@ from events.notifications import (
     NotifiedOpportunity,
 )
 from events.topics import NOTIFICATIONS
-from services.domain.notifications import DeliveryFailure, IntentState, Purpose
+from services.domain.notifications import DeliveryFailure, IntentState
 from services.store.intents import Intent, Mail
 from services.store.outbox import Outbox, to_outbox_row
 
@@ -21,40 +21,34 @@ SOURCE: Final = "/notifier"
 
 def sent_event(mail: Mail, recipient: str, told: Sequence[Intent], at: datetime) -> Outbox:
     """The event of an accepted email, with the opportunities that it told of."""
-    return _outgoing(
-        NotificationSent(
-            notification_id=mail.mail_id,
-            authority=mail.authority,
-            channel="email",
-            recipient=recipient,
-            purpose=cast(Purpose, mail.purpose),
-            coalition_id=mail.coalition_id,
-            opportunities=_told(told),
-            attempts=mail.attempts,
-            at=at,
-        )
-    )
+    return _outgoing(NotificationSent(**_common(mail, recipient, at), opportunities=_told(told)))
 
 
 def failed_event(mail: Mail, recipient: str, intents: Sequence[Intent], at: datetime) -> Outbox:
     """The event of an email that was given up, with its opportunities and the reason."""
     return _outgoing(
         NotificationFailed(
-            notification_id=mail.mail_id,
-            authority=mail.authority,
-            channel="email",
-            recipient=recipient,
-            purpose=cast(Purpose, mail.purpose),
-            coalition_id=mail.coalition_id,
+            **_common(mail, recipient, at),
             opportunities=_told(
                 [intent for intent in intents if intent.state in (IntentState.FAILED, IntentState.AMBIGUOUS)]
             ),
-            attempts=mail.attempts,
-            at=at,
             failure=cast(DeliveryFailure, mail.failure),
             reason=mail.reason or "unknown",
         )
     )
+
+
+def _common(mail: Mail, recipient: str, at: datetime) -> dict[str, Any]:
+    return {
+        "notification_id": mail.mail_id,
+        "authority": mail.authority,
+        "channel": "email",
+        "recipient": recipient,
+        "purpose": mail.purpose,
+        "coalition_id": mail.coalition_id,
+        "attempts": mail.attempts,
+        "at": at,
+    }
 
 
 def _told(intents: Sequence[Intent]) -> tuple[NotifiedOpportunity, ...]:

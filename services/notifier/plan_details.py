@@ -6,9 +6,8 @@ from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.coalitions import CoalitionState
+from events.coalitions import CoalitionState, CoalitionStatus
 from matching.plan import Status
-from services.domain.coalition import CoalitionStatus
 from services.domain.disclosure import is_open, plan_facts
 from services.domain.reorganisation import say_consent, waits_for_person
 from services.notifier.partner_names import names_of

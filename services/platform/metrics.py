@@ -303,6 +303,9 @@ PLAN_PARTNER_OPPORTUNITIES_MAX: Final = _measured_gauge(
     ),
     MATCHER,
 )
+PURGE_FAILED_STEPS: Final = _measured_gauge(
+    Gauge("jointly_purge_failed_steps", "Steps of the last daily purge that failed.", registry=None), MATCHER
+)
 ACTIVE_PLANS: Final = _owned(
     Gauge("jointly_active_plans", "Plans that this matcher holds as candidates.", registry=None), MATCHER
 )

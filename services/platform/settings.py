@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "JOINTLY_"
+SignatureMode = Literal["off", "if-present", "required"]
 _FILES: Final = (
     "policy_file",
     "statistics_file",
@@ -77,7 +78,7 @@ class Settings(BaseSettings):
     )
 
     # --- Signatures
-    signatures: Literal["off", "if-present", "required"] = Field(
+    signatures: SignatureMode = Field(
         default="if-present",
         description="Signature checks of plan events: never, on every signed event, or also requiring "
         "signatures on the shared topic (production)",

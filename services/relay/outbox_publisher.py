@@ -30,7 +30,7 @@ PRUNE_EVERY_SECONDS: Final = 600.0
 STALE_SECONDS: Final = 10.0
 """A message read longer ago is not sent: this process may have been stopped, and the shard may have a new owner."""
 SILENCE_SECONDS = 20
-"""PostgreSQL releases the locks of a relay that is silent for this long."""
+"""PostgreSQL releases the locks of a relay that is silent for this long, unless it is given another time."""
 IN_FLIGHT: Final = timedelta(minutes=2)
 """A takeover publishes the last messages of this period again. It is longer than the request timeout."""
 
@@ -40,10 +40,17 @@ log: Final = logs.get(__name__)
 class OutboxPublisher:
     """Publishes the shards that it can lock. `last_round` is the time of its last read of the outbox, even if empty."""
 
-    def __init__(self, engine: AsyncEngine, producer: AIOKafkaProducer, kept: timedelta = timedelta(days=7)) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        producer: AIOKafkaProducer,
+        kept: timedelta = timedelta(days=7),
+        silence_seconds: int | None = None,
+    ) -> None:
         self._engine = engine
         self._producer = producer
         self._kept = kept
+        self._silence_seconds = silence_seconds or SILENCE_SECONDS
         self._in_flight: set[tuple[str, str]] = set()
         self.last_round = time.monotonic()
 
@@ -76,7 +83,7 @@ class OutboxPublisher:
 
     async def _hold_and_publish(self, session: AsyncSession) -> None:
         # If this process stalls, PostgreSQL ends the session, and releases the locks, after this long.
-        await session.execute(text(f"SET idle_session_timeout = '{SILENCE_SECONDS}s'"))
+        await session.execute(text(f"SET idle_session_timeout = '{self._silence_seconds}s'"))
         await outbox.listen(session)
         await outbox.requeue_latest(session, self._in_flight)
         self._in_flight.clear()

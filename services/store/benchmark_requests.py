@@ -10,7 +10,11 @@ from sqlalchemy import BigInteger, Column, UniqueConstraint, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.domain.benchmark_requests import BenchmarkRequest, BenchmarkStatus, PlanStanding
+from matching.plan import Status
+from services.domain.benchmark_requests import (
+    BenchmarkRequest,
+    BenchmarkStatus,
+)
 from services.store.database import in_array, json_column, now, timestamp
 
 _REQUEST: TypeAdapter[BenchmarkRequest] = TypeAdapter(BenchmarkRequest)
@@ -111,7 +115,7 @@ async def save(session: AsyncSession, request: BenchmarkRequest) -> int:
     return row.revision
 
 
-async def undecided(session: AsyncSession) -> list[tuple[BenchmarkRequest, PlanStanding]]:
+async def undecided(session: AsyncSession) -> list[tuple[BenchmarkRequest, Status]]:
     """The requests without a decision, each with its plan's state."""
     rows = await session.execute(
         text(
@@ -119,10 +123,10 @@ async def undecided(session: AsyncSession) -> list[tuple[BenchmarkRequest, PlanS
             " LEFT JOIN plans p USING (plan_id) WHERE r.state->>'decision' IS NULL ORDER BY r.request_id"
         )
     )
-    return [(_REQUEST.validate_python(row.state), PlanStanding(row.standing)) for row in rows]
+    return [(_REQUEST.validate_python(row.state), Status(row.standing)) for row in rows]
 
 
-async def load_standing(session: AsyncSession, request_id: str) -> tuple[BenchmarkRequest, PlanStanding] | None:
+async def load_standing(session: AsyncSession, request_id: str) -> tuple[BenchmarkRequest, Status] | None:
     """One request, with its plan's state."""
     row = await load(session, request_id)
     if row is None:
@@ -130,10 +134,10 @@ async def load_standing(session: AsyncSession, request_id: str) -> tuple[Benchma
     status = (
         await session.execute(text("SELECT status FROM plans WHERE plan_id = :plan_id"), {"plan_id": row.plan_id})
     ).scalar_one_or_none()
-    return row.request, PlanStanding(status or PlanStanding.WITHDRAWN)
+    return row.request, Status(status or Status.WITHDRAWN)
 
 
-async def listed(session: AsyncSession, authority: str | None) -> list[tuple[BenchmarkRequest, PlanStanding]]:
+async def listed(session: AsyncSession, authority: str | None) -> list[tuple[BenchmarkRequest, Status]]:
     """All requests, or those of one authority, by due day, each with its plan's state."""
     rows = await session.execute(
         text(
@@ -143,4 +147,4 @@ async def listed(session: AsyncSession, authority: str | None) -> list[tuple[Ben
         ),
         {"authority": authority},
     )
-    return [(_REQUEST.validate_python(row.state), PlanStanding(row.standing)) for row in rows]
+    return [(_REQUEST.validate_python(row.state), Status(row.standing)) for row in rows]

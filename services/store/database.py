@@ -54,6 +54,16 @@ def make_sessions(engine: AsyncEngine) -> Sessions:
 
 
 @asynccontextmanager
+async def open_sessions(url: str, *, pool: int = 5) -> AsyncIterator[Sessions]:
+    """Open a database for one piece of work, and close its connections at the end."""
+    engine = make_engine(url, pool=pool)
+    try:
+        yield make_sessions(engine)
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
 async def transaction(
     sessions: Sessions, *first: PipelinedQuery[Any], isolation: str | None = None
 ) -> AsyncIterator[AsyncSession]:

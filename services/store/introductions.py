@@ -7,7 +7,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.domain.introduction import IntroductionAnswer, IntroductionSide, is_agreed
+from events.responses import IntroductionAnswer
+from services.domain.introduction import (
+    IntroductionSide,
+    is_agreed,
+)
 from services.store.database import in_array
 from services.store.opportunities import Opportunity
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from services.domain.coalition import CoalitionStatus
+from events.coalitions import CoalitionStatus
 from services.domain.coalition_words import STATUS_WORDS
 
 ANSWERS: Final[Mapping[str, str]] = {

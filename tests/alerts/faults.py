@@ -167,6 +167,23 @@ def unsigned_entry(ground: Ground) -> Mend:
     return remove
 
 
+def refused_purge(ground: Ground) -> Mend:
+    """A right that the matchers lost: their purge may not delete notifications."""
+    ground.arena.sql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$;"
+        " CREATE TRIGGER refuse BEFORE DELETE ON notification_intents EXECUTE FUNCTION refuse()"
+    )
+    ground.kill("matcher")
+    ground.start("matcher")
+
+    def mend() -> None:
+        ground.arena.sql("DROP TRIGGER refuse ON notification_intents; DROP FUNCTION refuse")
+        ground.kill("matcher")
+        ground.start("matcher")
+
+    return mend
+
+
 def hung_session(ground: Ground) -> Mend:
     """A session that holds the generation's row, as a `jointly reassess` that hangs would: nothing can be settled."""
     connection: Any = psycopg.connect(ground.database_url.replace("+psycopg", ""))
@@ -219,6 +236,7 @@ FAULTS: Final = (
     Fault("a relay killed three times", ("ProcessRestarts",), restarts, labels={"job": "relay"}),
     Fault("a broker that hangs", ("KafkaAway",), hung_broker),
     Fault("an entry of the audit log that nobody signs", ("AuditUnsigned",), unsigned_entry),
+    Fault("a purge that may not delete", ("PurgeFailed",), refused_purge),
     Fault("a topic deleted", ("OutboxStuck",), no_topic),
     Fault(
         "a feed that loses a notice, then is away", ("FeedIncomplete", "FeedSilent"), lossy_feed, patience_seconds=420

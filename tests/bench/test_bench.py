@@ -36,7 +36,7 @@ def test_the_table_has_a_column_a_size_and_says_how_many_times_faster() -> None:
     assert "- e2 at 10,000 plans, tansu: 20.0 times the plain loop" in lines
 
 
-def test_the_plot_is_well_formed_with_one_line_for_each_thing_measured() -> None:
+def test_the_plot_has_one_line_for_each_thing_measured() -> None:
     drawn = ElementTree.fromstring(report.plot({"runs": RUNS}))
     assert len(drawn.findall("{http://www.w3.org/2000/svg}polyline")) == 2
     assert ElementTree.fromstring(report.plot({"runs": {}})) is not None

@@ -71,7 +71,7 @@ ANSWER_MUTANTS: Final = (
                 "    return coalition\n",
             )
         ],
-        [f"{STANDING}::test_of_two_coalitions_that_a_plan_is_in_the_first_to_form_keeps_it"],
+        [f"{STANDING}::test_the_first_coalition_to_form_keeps_a_shared_plan"],
     ),
     Mutant(
         "answers: a plan that is gone comes back",
@@ -212,7 +212,7 @@ ANSWER_MUTANTS: Final = (
                 "where=col(ContractRow.revision) <= statement.excluded.revision",
             )
         ],
-        [f"{CONTRACTS}::test_the_same_again_changes_nothing_and_other_content_is_a_dead_letter"],
+        [f"{CONTRACTS}::test_a_revision_with_other_content_is_a_dead_letter"],
     ),
     Mutant(
         "contracts: an older revision comes back",

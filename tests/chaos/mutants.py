@@ -132,7 +132,7 @@ MUTANTS: Final = (
                 " if key not in drafts}",
             )
         ],
-        [f"{STEPS}::test_what_others_write_of_a_pair_between_its_draft_and_its_locks_is_seen"],
+        [f"{STEPS}::test_a_draft_sees_what_others_wrote_before_its_locks"],
     ),
     Mutant(
         "a plan counts as assessed with the first part of its settlement",
@@ -197,7 +197,7 @@ MUTANTS: Final = (
                 "    return len(plan.authority)\n",
             )
         ],
-        [f"{INDEX}::test_a_pair_that_was_hopeless_by_its_old_words_is_scored_by_its_new_ones"],
+        [f"{INDEX}::test_new_words_give_a_hopeless_pair_another_score"],
     ),
     Mutant(
         "changes followed by number alone",
@@ -208,7 +208,7 @@ MUTANTS: Final = (
                 '    xid, plan_id = after or (int(since.snapshot.split(":")[1]) - 1, "~")\n',
             )
         ],
-        [f"{INDEX}::test_what_committed_late_is_read_although_later_transactions_were_seen"],
+        [f"{INDEX}::test_a_late_commit_is_read_after_later_transactions"],
     ),
     Mutant(
         "relay by id > last",
@@ -304,7 +304,7 @@ MUTANTS: Final = (
                 "intent.state in POSSIBLY_SENT[1:]",
             )
         ],
-        [f"{WITHDRAWALS}::test_withdrawn_while_the_mail_is_being_sent_the_correction_follows"],
+        [f"{WITHDRAWALS}::test_a_match_withdrawn_during_sending_is_corrected"],
     ),
     Mutant(
         "counters born at 1",

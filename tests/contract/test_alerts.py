@@ -103,7 +103,7 @@ def test_each_kind_of_process_is_watched() -> None:
     assert OWNERS[DEPENDENCY_UP].keys() == kinds, "KafkaAway and PostgreSQLAway see the processes that export it"
 
 
-def test_an_alert_on_a_gauge_that_was_never_measured_is_not_just_silent() -> None:
+def test_an_alert_on_an_unmeasured_gauge_is_not_silent() -> None:
     wanted, unwanted = re.findall(r'__name__[=!]~"([^"]+)"', EXPRESSIONS["NotMeasured"])[:2]
     (compared,) = re.findall(r"unless on \(([^)]*)\)", EXPRESSIONS["NotMeasured"])
     for gauge in MEASURED:

@@ -113,7 +113,7 @@ def calls(package: str, function: str) -> bool:
 @pytest.mark.parametrize(
     "topic", [one for one in TOPICS if not one.name.startswith("dead-letters")], ids=lambda topic: topic.name
 )
-def test_the_picture_of_the_architecture_shows_a_topic_between_its_processes(topic: Topic) -> None:
+def test_the_architecture_picture_links_topics_to_processes(topic: Topic) -> None:
     before, after = re.split(
         rf"\w+\[\({re.escape(topic.name)}\)\]", (ROOT / "docs" / "architecture.md").read_text("utf-8")
     )
@@ -205,9 +205,7 @@ def test_whoever_consumes_has_somewhere_to_put_what_it_can_not_read() -> None:
 
 @pytest.mark.parametrize(("family", "pattern"), [(PLANS, PLANS_PATTERN), (RESPONSES, RESPONSES_PATTERN)])
 @pytest.mark.parametrize("authority", ["E09000015", "GB-PPON-PXYZ-1234-ABCD"])
-def test_the_topic_of_an_authority_is_found_by_the_pattern_and_leads_back(
-    authority: str, family: Topic, pattern: str
-) -> None:
+def test_an_authority_topic_leads_back_to_its_authority(authority: str, family: Topic, pattern: str) -> None:
     assert re.match(pattern, authority_topic(authority, family))
     assert authority_of(authority_topic(authority, family), family) == authority
     assert authority_of(family.name, family) is None

@@ -110,7 +110,7 @@ async def test_nobody_is_asked_for_an_authority_that_has_withdrawn(scene: Enquir
     assert await scene.asked() == []
 
 
-async def test_the_request_is_supplied_when_all_have_answered_and_the_prices_are_shown(scene: EnquiryScene) -> None:
+async def test_the_last_answer_supplies_the_request(scene: EnquiryScene) -> None:
     await scene.contracts.handle(contract(BRADFORD))
     await scene.harness.publish(extension(), holding(KIRKLEES))
     await scene.sweep()
@@ -140,7 +140,7 @@ async def test_without_a_price_the_answers_close_the_request(scene: EnquiryScene
     assert [reason for reason, _ in await scene.harness.refusals()] == ["stale-response"]
 
 
-async def test_nobody_answers_who_was_not_asked_and_no_contract_without_a_price_counts(scene: EnquiryScene) -> None:
+async def test_an_answer_unasked_or_without_a_price_is_refused(scene: EnquiryScene) -> None:
     await scene.contracts.handle(contract(BRADFORD), contract(CALDERDALE, prices=[], withheld="s94"))
     await scene.harness.publish(extension())
     await scene.sweep()

@@ -105,7 +105,7 @@ async def test_a_plan_that_is_gone_does_not_come_back(harness: CoalitionsHarness
     assert (await harness.states())[BRADFORD] == "accepted"
 
 
-async def test_a_plan_that_has_become_private_is_neither_proposed_nor_invited(harness: CoalitionsHarness) -> None:
+async def test_a_plan_turned_private_leaves_the_proposals(harness: CoalitionsHarness) -> None:
     await harness.publish(*map(plan, THREE))
     await harness.invite(LEEDS)
     await harness.publish(plan(CALDERDALE))
@@ -133,7 +133,7 @@ async def test_a_plan_forms_one_coalition_only(harness: CoalitionsHarness) -> No
     assert await _undoable(harness, BRADFORD, one) == []
 
 
-async def test_of_two_coalitions_that_a_plan_is_in_the_first_to_form_keeps_it(harness: CoalitionsHarness) -> None:
+async def test_the_first_coalition_to_form_keeps_a_shared_plan(harness: CoalitionsHarness) -> None:
     """Bradford invites both partners, so it is in twice before either answers."""
     first = {"tender_window": {"earliest": "2027-07-01", "latest": "2027-08-31"}}
     last = {"tender_window": {"earliest": "2027-10-01", "latest": "2027-11-30"}}
@@ -189,7 +189,7 @@ async def _answer(harness: CoalitionsHarness, authority: str, state: Any, answer
     await harness.respond(ResponseAnswered(**fields, answer=answer))  # type: ignore[arg-type]
 
 
-async def test_what_became_of_a_plan_meanwhile_counts_when_its_coalition_comes_back(
+async def test_a_revived_coalition_has_its_plans_as_they_are_now(
     harness: CoalitionsHarness,
 ) -> None:
     await harness.publish(*map(plan, THREE))
@@ -218,7 +218,7 @@ async def test_the_lead_is_taken_back_and_more_time_is_not(harness: CoalitionsHa
     assert (await harness.only()).lead is None
 
 
-async def test_a_suggestion_with_an_answer_ends_too_and_comes_again_with_later_dates(
+async def test_an_answered_suggestion_comes_again_with_later_dates(
     harness: CoalitionsHarness,
 ) -> None:
     await harness.publish(*map(plan, THREE))
@@ -249,7 +249,7 @@ async def test_a_joint_tender_that_loses_its_lead_ends(harness: CoalitionsHarnes
     )
 
 
-async def test_an_undo_whose_partner_is_in_another_coalition_by_now_is_refused(harness: CoalitionsHarness) -> None:
+async def test_an_undo_needs_a_partner_in_no_other_coalition(harness: CoalitionsHarness) -> None:
     first, second = await _two_pairs(harness)
     await _say(harness, BRADFORD, "accept", first)
     await _say(harness, LEEDS, "leave", first)

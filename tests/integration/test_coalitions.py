@@ -102,7 +102,7 @@ async def test_an_event_whose_pair_was_seen_reads_nothing(harness: CoalitionsHar
     await nowhere.dispose()
 
 
-async def test_what_was_seen_is_forgotten_with_the_day_and_where_it_grows_large() -> None:
+async def test_seen_opportunities_are_forgotten_with_the_day() -> None:
     seen = SeenOpportunities()
     seen.pass_day(AS_OF)
     seen.remember({"a": 2})
@@ -297,7 +297,7 @@ async def test_not_the_same_thing_parts_a_pair_until_a_requirement_changes(harne
     assert [state.status for state in await harness.coalitions()] == ["dissolved", "suggested"]
 
 
-async def test_the_report_counts_an_answer_to_the_whole_coalition_for_each_pair(harness: CoalitionsHarness) -> None:
+async def test_an_answer_to_a_coalition_counts_for_each_pair(harness: CoalitionsHarness) -> None:
     await _three(harness)
     await harness.answer(LEEDS, "interested")
     given = await harness.answer(KIRKLEES, "not-the-same", reason="different-product")

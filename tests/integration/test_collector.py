@@ -270,7 +270,7 @@ async def test_an_authority_s_own_plan_takes_the_place_of_the_notice_s(database:
     assert len(published.events) == 3
 
 
-async def test_a_purchase_that_an_authority_has_sent_itself_is_not_published(database: AsyncEngine) -> None:
+async def test_a_purchase_the_authority_sent_itself_is_not_published(database: AsyncEngine) -> None:
     await store_own(database, OWN)
     published = Published()
     with serving(FeedServer([release(1, DAY)])) as server:

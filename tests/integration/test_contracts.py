@@ -52,7 +52,7 @@ async def test_the_newest_revision_stands_in_any_order(harness: ContractsHarness
     assert await harness.rows("SELECT revision, payload->>'title' FROM contracts") == [(4, "Payroll again")]
 
 
-async def test_the_same_again_changes_nothing_and_other_content_is_a_dead_letter(harness: ContractsHarness) -> None:
+async def test_a_revision_with_other_content_is_a_dead_letter(harness: ContractsHarness) -> None:
     await harness.handle(contract(), contract())
     await harness.handle(contract())
     assert await harness.rows("SELECT 1 FROM outbox") == []

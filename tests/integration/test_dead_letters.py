@@ -105,7 +105,7 @@ def test_what_was_refused_is_listed_filtered_and_shown_safely(using: Settings) -
     assert "no dead letter has the id ffffffff-none" in missing.stderr
 
 
-def test_a_replay_is_what_came_to_the_topic_it_came_by_and_what_was_cut_stays(using: Settings) -> None:
+def test_a_replay_is_the_original_record_on_its_topic(using: Settings) -> None:
     asyncio.run(refuse_all(using, WRONG))
     held_back = run("replay", "--all")
     assert held_back.exit_code == 2

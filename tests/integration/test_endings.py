@@ -60,9 +60,7 @@ async def test_a_superseded_ending_of_a_plan_that_stands_is_one_dead_letter(
     assert b"Somebody" not in (letter.value or b""), "the plan log has the content"
 
 
-async def test_an_ending_that_takes_effect_or_changes_nothing_is_no_dead_letter(
-    matcher: Matcher, sessions: Sessions
-) -> None:
+async def test_a_valid_ending_is_no_dead_letter(matcher: Matcher, sessions: Sessions) -> None:
     await take(matcher, ended(PlanWithdrawn, 4), updated(3), ended(PlanWithdrawn, 2), ended(PlanAwarded, 5))
     await take(matcher, updated(6), ended(PlanWithdrawn, 7), ended(PlanWithdrawn, 1), offset=10)
     assert await letters(sessions) == []

@@ -58,7 +58,7 @@ async def test_requests_of_one_sweep_are_spread_over_the_holders(scene: EnquiryS
     assert [count for (count,) in rows] == [2] * 6 + [3] * 4, "24 questions to ten councils"
 
 
-async def test_a_plan_that_no_longer_stands_asks_nobody_and_leaves_the_home_page(scene: EnquiryScene) -> None:
+async def test_a_withdrawn_plan_asks_nobody(scene: EnquiryScene) -> None:
     await scene.contracts.handle(contract(BRADFORD))
     await scene.harness.publish(extension())
     await scene.sweep()

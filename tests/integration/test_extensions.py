@@ -144,7 +144,7 @@ async def test_what_went_ahead_without_a_benchmark_is_listed_as_such(harness: Co
 
 
 @pytest.mark.parametrize(("sharing", "names_answer"), [("open", True), ("match_only", False)])
-async def test_the_event_of_a_decision_names_the_answer_only_for_an_open_plan(
+async def test_a_decision_event_names_the_answer_of_open_plans_only(
     harness: CoalitionsHarness, sharing: str, *, names_answer: bool
 ) -> None:
     """The id of an answer from a file derives from its content, which names the plan."""

@@ -50,7 +50,7 @@ async def test_two_matchers_at_the_same_moment_miss_no_pair(harness: MatcherHarn
     assert await harness.active() == all_pairs(states)
 
 
-async def test_what_others_write_of_a_pair_between_its_draft_and_its_locks_is_seen(
+async def test_a_draft_sees_what_others_wrote_before_its_locks(
     harness: MatcherHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two who draft the same pair at the same moment tell of it once, and nobody undoes what the other one wrote."""
@@ -112,7 +112,7 @@ async def test_another_generation_writes_nothing(harness: MatcherHarness, databa
     assert await harness.rows("SELECT count(*) FROM opportunities") == [(0,)]
 
 
-async def test_a_plan_that_makes_scoring_fail_is_set_aside_and_its_neighbours_go_on(
+async def test_a_plan_that_makes_scoring_fail_is_set_aside(
     harness: MatcherHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     states = invented_plans(COUNT, SUBJECTS)

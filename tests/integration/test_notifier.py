@@ -111,7 +111,7 @@ async def test_more_than_three_mails_a_week_wait_for_the_digest(notifier: Notifi
     assert short_name("E06000003", {}) in body(digest)
 
 
-async def test_who_wants_no_digest_gets_the_fourth_mail_when_the_week_allows(notifier: NotifierHarness) -> None:
+async def test_without_a_digest_the_fourth_mail_waits_for_the_week(notifier: NotifierHarness) -> None:
     await notifier.register(LEEDS, digest=False)
     for number in range(4):
         await notifier.arrives(state(side(LEEDS), side(f"E0600000{number}")))
@@ -125,9 +125,7 @@ async def test_who_wants_no_digest_gets_the_fourth_mail_when_the_week_allows(not
 
 
 @pytest.mark.parametrize("change", [{"mailbox": None}, {"paused_until": "tomorrow"}], ids=["no mailbox", "paused"])
-async def test_what_is_put_off_at_the_moment_of_sending_is_held_and_told_later(
-    notifier: NotifierHarness, change: dict[str, object]
-) -> None:
+async def test_a_match_put_off_at_sending_is_told_later(notifier: NotifierHarness, change: dict[str, object]) -> None:
     await notifier.register(LEEDS)
     await notifier.arrives(state())
     notifier.later(seconds=61)

@@ -143,7 +143,7 @@ async def test_one_plan_that_matches_everything_of_a_reader(notifier: NotifierHa
     assert told == [[0, 1], [2, 3], [4]], "week by week, each once, and no empty mail"
 
 
-async def test_a_plan_is_told_to_so_many_at_once_and_to_the_others_in_the_digest(notifier: NotifierHarness) -> None:
+async def test_partners_over_the_cap_hear_of_a_plan_in_the_digest(notifier: NotifierHarness) -> None:
     readers = [f"E0600{number:04d}" for number in range(5)]
     await notifier.register(*readers)
     before = capped("reach")
@@ -214,7 +214,7 @@ async def test_who_wants_no_digest_is_told_the_rest_as_the_week_allows(notifier:
     assert "more with" not in body(second)
 
 
-async def test_a_digest_tells_two_near_misses_of_a_plan_and_the_next_one_the_others(notifier: NotifierHarness) -> None:
+async def test_a_digest_tells_two_near_misses_of_a_plan(notifier: NotifierHarness) -> None:
     await notifier.register(LEEDS)
     before = capped("near-miss")
     readers = ["E06000014", "E08000032", "E08000033"]

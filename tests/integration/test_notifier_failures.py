@@ -36,7 +36,7 @@ async def notifier(database_url: str, mailbox: MailSink) -> AsyncIterator[Notifi
     await engine.dispose()
 
 
-async def test_refused_for_now_it_is_tried_again_later_under_the_same_message_id(notifier: NotifierHarness) -> None:
+async def test_a_refused_mail_is_tried_again_under_its_message_id(notifier: NotifierHarness) -> None:
     notifier.mailbox.answers.recipients[MAILBOX] = "451 4.3.0 Later"
     assert await notifier.run() == 1
     assert await notifier.run() == 0, "not before its time"

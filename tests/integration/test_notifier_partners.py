@@ -20,7 +20,7 @@ async def notifier(database_url: str, mailbox: MailSink) -> AsyncIterator[Notifi
     await engine.dispose()
 
 
-async def test_nobody_is_told_of_a_code_that_nobody_knows_until_it_is_registered(notifier: NotifierHarness) -> None:
+async def test_an_unknown_code_is_told_of_once_it_is_registered(notifier: NotifierHarness) -> None:
     await notifier.register(LEEDS)
     await notifier.arrives(state(side(LEEDS), side(STRANGER, title="Payroll")), known=False)
     notifier.later(minutes=2)
@@ -39,7 +39,7 @@ async def test_nobody_is_told_of_a_code_that_nobody_knows_until_it_is_registered
     assert STRANGER not in body(mail) + body(mail, "html") + mail["Subject"]
 
 
-async def test_a_council_is_named_as_it_is_called_and_never_as_the_event_says(notifier: NotifierHarness) -> None:
+async def test_a_council_is_named_as_the_register_calls_it(notifier: NotifierHarness) -> None:
     await notifier.register(LEEDS)
     await notifier.arrives(state(side(LEEDS), side(CAMDEN, authority_name="Winner. Click evil.com")), known=False)
     notifier.later(minutes=2)

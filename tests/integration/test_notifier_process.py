@@ -113,7 +113,7 @@ async def dead_letter(environment: dict[str, str]) -> DeadLetter:
     return payload
 
 
-async def test_an_opportunity_event_becomes_mails_and_what_is_none_a_dead_letter(
+async def test_an_opportunity_event_becomes_mails(
     notifier: NotifierHarness, environment: dict[str, str], tmp_path: Path
 ) -> None:
     names = {name.removeprefix("JOINTLY_").lower(): value for name, value in environment.items()}
@@ -149,7 +149,7 @@ async def test_an_opportunity_event_becomes_mails_and_what_is_none_a_dead_letter
 
 # `make chaos` kills notifiers in the gate, with an oracle.
 @pytest.mark.slow
-async def test_killed_in_the_middle_the_next_one_tells_the_rest_and_nobody_twice(
+async def test_after_a_kill_nobody_is_told_twice(
     notifier: NotifierHarness, environment: dict[str, str], tmp_path: Path
 ) -> None:
     names = {name.removeprefix("JOINTLY_").lower(): value for name, value in environment.items()}

@@ -77,7 +77,7 @@ async def test_withdrawn_after_sending_there_is_one_correction(notifier: Notifie
     assert first["List-Id"] == correction["List-Id"] == "Suggestions <suggestions.jointly.example>"
 
 
-async def test_withdrawn_while_the_mail_is_being_sent_the_correction_follows(notifier: NotifierHarness) -> None:
+async def test_a_match_withdrawn_during_sending_is_corrected(notifier: NotifierHarness) -> None:
     await notifier.arrives(state())
     notifier.later(seconds=61)
     channel = notifier.stopping_channel()
@@ -95,7 +95,7 @@ async def test_withdrawn_while_the_mail_is_being_sent_the_correction_follows(not
     assert [mail["Subject"][-7:] for mail in notifier.mails(LEEDS)] == ["oin you", "den now"]
 
 
-async def test_withdrawn_while_a_mail_is_being_refused_there_is_nothing_to_correct(notifier: NotifierHarness) -> None:
+async def test_a_refused_mail_needs_no_correction(notifier: NotifierHarness) -> None:
     await notifier.arrives(state())
     notifier.later(seconds=61)
     channel = notifier.stopping_channel()
@@ -160,14 +160,14 @@ async def test_what_has_moved_on_in_the_database_waits_for_its_own_event(notifie
     assert len(notifier.mails(LEEDS)) == 1
 
 
-async def test_an_event_that_the_database_has_moved_on_from_asks_for_nothing(notifier: NotifierHarness) -> None:
+async def test_an_outdated_event_asks_for_nothing(notifier: NotifierHarness) -> None:
     await notifier.stands(state(material=2))
     before = len(await notifier.intents())
     assert await notifier.comes(state(material=1)) == []
     assert len(await notifier.intents()) == before
 
 
-async def test_what_fell_to_feed_is_put_right_in_the_digest_for_who_was_told(notifier: NotifierHarness) -> None:
+async def test_a_fall_to_feed_is_corrected_in_the_digest(notifier: NotifierHarness) -> None:
     await notifier.register(CAMDEN, mailbox=None)
     await notifier.arrives(state())
     notifier.later(seconds=61)

@@ -170,7 +170,7 @@ def test_match_only_shows_who_when_where_and_the_band_alone(publish: Publish, se
     ]
 
 
-def test_a_match_only_plan_that_is_no_opportunity_is_not_among_the_gated(publish: Publish) -> None:
+def test_a_match_only_plan_is_never_among_the_gated(publish: Publish) -> None:
     late = {"tender_window": {"earliest": "2029-01-01", "latest": "2029-03-01"}}
     publish(plan(LEEDS), plan(BRADFORD, sharing="match_only", **late))
     assert explained(f"{LEEDS}:HR-1")["closest_gated"] == []
@@ -189,9 +189,7 @@ def test_nothing_of_a_private_plan_is_shown(publish: Publish) -> None:
 
 
 @pytest.mark.parametrize("withdrawn_first", [False, True])
-def test_a_plan_that_is_closed_later_is_no_longer_shown_where_it_was_withdrawn(
-    publish: Publish, withdrawn_first: bool
-) -> None:
+def test_a_plan_closed_later_is_hidden_from_withdrawn_pairs(publish: Publish, withdrawn_first: bool) -> None:
     publish(plan(LEEDS), plan(BRADFORD, title=SECRET))
     assert "Zephyr" in run("opportunities").stdout
     if withdrawn_first:

@@ -310,7 +310,7 @@ OUTSIDE = {
 """The settings that a local stack does not take from its own environment."""
 
 
-def test_each_setting_is_inherited_by_a_local_stack_or_belongs_outside() -> None:
+def test_each_setting_belongs_to_the_local_stack_or_outside() -> None:
     assert set(Settings.model_fields) == INHERITED | OUTSIDE
     assert not INHERITED & OUTSIDE
 

@@ -176,7 +176,7 @@ async def test_an_office_convenes_no_pair_with_a_stranger_in_it(harness: Coaliti
     assert set((await harness.states()).values()) == {"suggested"}
 
 
-async def test_an_office_says_nothing_for_an_authority_that_has_not_delegated_it(harness: CoalitionsHarness) -> None:
+async def test_an_office_acts_for_delegating_authorities_only(harness: CoalitionsHarness) -> None:
     assert "has not delegated anything" in await _for_leeds(harness, None)
     await _delegate(harness, DelegationScope.ANSWER)
     assert await _for_leeds(harness, None) == ""

@@ -48,9 +48,7 @@ async def test_preparing_a_batch_writes_nothing(database: AsyncEngine, matcher: 
     assert (await rows_of(database))["plans"] == BATCH
 
 
-async def test_a_batch_that_was_only_partly_prepared_ends_as_if_it_had_not_been(
-    database: AsyncEngine, matcher: Matcher
-) -> None:
+async def test_a_partly_prepared_batch_has_the_same_result(database: AsyncEngine, matcher: Matcher) -> None:
     records = [record_of(plan, offset) for offset, plan in enumerate(PLANS)]
     await matcher.prepare(records[: BATCH // 3])
     await matcher.prepare(records[BATCH:])

@@ -1,16 +1,19 @@
 """What is purged once it was kept long enough, and what never is."""
 
 import asyncio
+import math
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import text
 
 from events.plans import PlanUpdated
 from events.topics import OPPORTUNITIES
-from services.matcher.purge import PurgeResult, RetentionRules, purge
+from services.matcher.purge import ROWS_AT_ONCE, PurgeError, PurgeResult, RetentionRules, purge, purge_for_ever
 from services.messaging import kafka, topic_admin
 from services.messaging.kafka import make_producer
 from services.notifier.event_handler import handle
+from services.platform import metrics
 from services.platform.settings import Settings
 from services.store.database import now, transaction
 from services.store.outbox import Outbox, tombstone
@@ -29,6 +32,12 @@ async def purged(harness: MatcherHarness, days: int, keep: RetentionRules = KEEP
     done = await purge(harness.sessions, harness.matcher.context.engine.policy, keep, now() + timedelta(days=days))
     assert done is not None
     return done
+
+
+async def change(harness: MatcherHarness, statements: str) -> None:
+    async with transaction(harness.sessions) as session:
+        for statement in statements.split(";;"):
+            await session.execute(text(statement))
 
 
 async def one_by_one(harness: MatcherHarness, *events: object) -> None:
@@ -128,6 +137,55 @@ async def test_what_was_told_goes_with_its_opportunity(harness: MatcherHarness) 
         "SELECT count(*) FROM notification_intents JOIN opportunities USING (opportunity_id) WHERE status <> 'active'"
     )
     assert [tuple(row) for row in left] == [(0,)]
+
+
+REFUSING = """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$;;
+CREATE TRIGGER refuse BEFORE UPDATE ON plan_log EXECUTE FUNCTION refuse()"""
+
+
+async def test_a_step_that_fails_keeps_no_other_from_running(harness: MatcherHarness) -> None:
+    await one_by_one(harness, THEIRS, OURS, LATER, ENDED)
+    await change(harness, REFUSING)
+    with pytest.raises(PurgeError, match=r"plans: .*refused.*; revisions: .*refused") as failed:
+        await purged(harness, 731)
+    assert failed.value.steps == 2
+    assert (await messages(harness))[-1] is None, "the opportunity has become a tombstone"
+
+
+async def test_a_failed_step_is_a_metric_until_a_purge_succeeds(harness: MatcherHarness) -> None:
+    await one_by_one(harness, OURS, LATER)
+    at_once = RetentionRules(timedelta(0), timedelta(0))
+
+    async def first_round() -> float:
+        metrics.PURGE_FAILED_STEPS.set(math.nan)
+        policy = harness.matcher.context.engine.policy
+        purging = asyncio.create_task(purge_for_ever(harness.sessions, policy, at_once))
+        async with asyncio.timeout(10):
+            while math.isnan(metrics.PURGE_FAILED_STEPS._value.get()):
+                await asyncio.sleep(0.01)
+        purging.cancel()
+        return metrics.PURGE_FAILED_STEPS._value.get()
+
+    await change(harness, REFUSING)
+    assert await first_round() == 1
+    await change(harness, "DROP TRIGGER refuse ON plan_log")
+    assert await first_round() == 0
+
+
+async def test_many_rows_are_purged_in_parts_and_a_locked_one_waits(harness: MatcherHarness) -> None:
+    newest = PlanUpdated.model_validate(LATER.model_dump() | {"revision": 3 * ROWS_AT_ONCE})
+    await one_by_one(harness, OURS, newest)
+    columns = "plan_id, event_id, event_type, content_hash, payload, origin, published_at, received_at"
+    await change(
+        harness,
+        f"INSERT INTO plan_log (revision, {columns}) SELECT n, {columns} FROM plan_log,"
+        f" generate_series(2, {ROWS_AT_ONCE + 5}) n WHERE revision = 1",
+    )
+    async with harness.sessions() as other:
+        await other.execute(text("SELECT 1 FROM plan_log WHERE revision = 7 FOR UPDATE"))
+        assert (await purged(harness, 10_000)).revisions == ROWS_AT_ONCE + 4
+    assert (await purged(harness, 10_000)).revisions == 1
+    assert (await purged(harness, 10_000)).revisions == 0
 
 
 def test_a_tombstone_reaches_kafka_without_a_value(broker: AnyBroker) -> None:

@@ -140,6 +140,7 @@ async def test_what_is_foreseen_is_what_happens(harness: MatcherHarness) -> None
 
     assert await reassess(context, harness.sessions, lambda *_: None) == 0
     events = await outbox(harness, last)
+    assert {event.causation_id for event in events} == {None}, "no plan event is behind it, so it is nobody's own act"
     assert {event.payload.opportunity_id: event.payload for event in events} == {
         change.after.opportunity_id: type_of(events, change)(**change.after.model_dump())
         for change in changes
@@ -199,7 +200,7 @@ async def test_a_crash_half_way_is_made_good(
     assert {key: rows[key] for key in expected} == expected, "no revision was counted twice"
 
 
-async def test_another_model_embeds_everything_once_and_before_anything_moves(harness: MatcherHarness) -> None:
+async def test_another_model_embeds_each_text_once(harness: MatcherHarness) -> None:
     def context(embedder: OtherModel) -> MatcherContext:
         return MatcherContext(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
 

@@ -109,9 +109,7 @@ TAMPERINGS = {
 
 
 @pytest.mark.parametrize("what", TAMPERINGS)
-async def test_what_was_tampered_with_is_noticed_and_mended_and_nobody_is_told(
-    matched_harness: MatcherHarness, what: str
-) -> None:
+async def test_tampered_rows_are_mended_silently(matched_harness: MatcherHarness, what: str) -> None:
     harness, states = matched_harness, STATES
     before, known, active = await standing(harness), await told(harness), await harness.active()
     assert known > 10
@@ -152,7 +150,7 @@ async def topic_equals_the_table(harness: MatcherHarness) -> None:
     assert {key: payload for key, payload in rows if key in latest} == latest
 
 
-async def test_a_pair_that_was_missed_is_put_in_and_nobody_is_told_until_it_changes(
+async def test_a_missed_pair_is_put_in_silently(
     matched_harness: MatcherHarness,
 ) -> None:
     """As after a bug: neither the row nor its event was ever there."""
@@ -193,7 +191,7 @@ async def test_what_is_still_to_be_assessed_is_left_to_the_matcher(
     assert await harness.active() == all_pairs(states)
 
 
-async def test_what_moves_while_a_rebuild_runs_is_left_as_the_matcher_settled_it(
+async def test_a_rebuild_keeps_what_the_matcher_settled_meanwhile(
     matched_harness: MatcherHarness,
 ) -> None:
     harness, states = matched_harness, STATES
@@ -225,7 +223,7 @@ async def test_another_generation_or_another_rebuild_stops_it(harness: MatcherHa
         await shadow_tables.drop(session)
 
 
-async def test_a_pair_that_only_seems_to_stand_is_withdrawn_and_nobody_is_told(matched_harness: MatcherHarness) -> None:
+async def test_a_pair_without_ground_is_withdrawn_silently(matched_harness: MatcherHarness) -> None:
     """What an authority was told no longer holds; the check says so, and leaves it to people whether to tell."""
     harness = matched_harness
     await told(harness)

@@ -87,7 +87,7 @@ async def test_a_receipt_does_not_promise_an_undo_that_would_be_refused(line: Li
     assert "undo" not in body(left)
 
 
-async def test_without_a_mailbox_there_is_no_receipt_and_a_pause_holds_none_back(line: Line) -> None:
+async def test_receipts_need_a_mailbox_and_ignore_a_pause(line: Line) -> None:
     await line.harness.publish(*(plan(authority) for authority in THREE))
     await line.notifier.register(BRADFORD, mailbox=None)
     await line.notifier.register(KIRKLEES, mailbox="buying@e08000034.example", immediate=False, digest=False)

@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 
-import pytest
 from aiokafka import AIOKafkaProducer
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.cloudevents import Message
 from services.messaging import kafka, topic_admin
 from services.platform.settings import Settings
-from services.relay import outbox_publisher
 from services.relay.outbox_publisher import OutboxPublisher
 from services.store import outbox
 from services.store.bulk_writes import bulk_writes
@@ -206,19 +204,16 @@ class _Held:
         return await self._producer.send(*args, **kwargs)
 
 
-def test_nobody_else_is_handed_the_connection_with_a_relays_locks(
-    tansu_broker: AnyBroker, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nobody_else_is_handed_the_connection_with_a_relays_locks(tansu_broker: AnyBroker, database_url: str) -> None:
     """A relay shares its pool with what measures the backlog. Were its locks on one connection and its work on another,
     the database would end the silence of the wrong one, and a relay that stands still kept its shards."""
-    monkeypatch.setattr(outbox_publisher, "SILENCE_SECONDS", 600)  # so that no lock ends by itself
 
     async def run(settings: Settings) -> tuple[list[int], set[int], set[int]]:
         engine = make_engine(database_url)
         producer = kafka.make_producer(settings, "relay")
         await producer.start()
         held = _Held(producer)
-        relay = OutboxPublisher(engine, held)  # type: ignore[arg-type]
+        relay = OutboxPublisher(engine, held, silence_seconds=600)  # type: ignore[arg-type]  # no lock ends by itself
         task = asyncio.create_task(relay.run_for_ever())
         others: list[int] = []
         async with asyncio.timeout(60), AsyncExitStack() as exits:

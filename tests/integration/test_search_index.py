@@ -92,7 +92,7 @@ async def test_new_words_are_found_by_every_matcher(sessions: Sessions) -> None:
     assert await active(sessions) == all_pairs(list(now.values()))
 
 
-async def test_a_pair_that_was_hopeless_by_its_old_words_is_scored_by_its_new_ones(sessions: Sessions) -> None:
+async def test_new_words_give_a_hopeless_pair_another_score(sessions: Sessions) -> None:
     states = invented_plans(160, subjects=20)
     by_id = {state.plan_id: state for state in states}
     both = context()
@@ -123,7 +123,7 @@ async def test_a_search_in_an_older_snapshot_takes_nothing_back(sessions: Sessio
     assert await active(sessions) == all_pairs([*rewritten, *states[60:]])
 
 
-async def test_what_committed_late_is_read_although_later_transactions_were_seen(sessions: Sessions) -> None:
+async def test_a_late_commit_is_read_after_later_transactions(sessions: Sessions) -> None:
     """Its number is lower than others that this matcher has read."""
     states = invented_plans(60, subjects=6)
     await handle(sessions, states[:59])
@@ -147,13 +147,11 @@ async def test_what_others_wrote_is_read_once(sessions: Sessions) -> None:
     assert not (await unseen(sessions, anew.index)).entries
 
 
-async def test_many_rows_are_read_in_portions(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_rows_are_read_in_portions(sessions: Sessions) -> None:
     states = invented_plans(120, subjects=12)
     await handle(sessions, states)
     expected = await found_by(SnapshotIndex(engine()), sessions, states)
-    monkeypatch.setattr(plan_features, "PORTION", 7)
-    monkeypatch.setattr(plan_features, "_DELTA", text(plan_features._DELTA.text.replace("LIMIT 5000", "LIMIT 7")))
-    assert await found_by(SnapshotIndex(engine()), sessions, states) == expected
+    assert await found_by(SnapshotIndex(engine(), portion=7), sessions, states) == expected
     assert any(expected.values())
 
 
@@ -174,7 +172,7 @@ async def test_changes_are_found_by_their_index(sessions: Sessions) -> None:
     async with transaction(sessions) as session:
         for other in ("seqscan", "bitmapscan", "sort"):
             await session.execute(text(f"SET LOCAL enable_{other} = off"))
-        explained = await session.execute(text(f"EXPLAIN {plan_features._DELTA.text}"), given)
+        explained = await session.execute(text(f"EXPLAIN {plan_features.delta_query(plan_features.PORTION)}"), given)
         plan = "\n".join(explained.scalars())
     assert "plan_features_written" in plan
     assert "Sort" not in plan
@@ -225,7 +223,7 @@ async def test_what_is_closed_leaves_the_index(sessions: Sessions) -> None:
     assert await active(sessions) == all_pairs(states[2:])
 
 
-async def test_a_plan_that_is_missing_from_the_index_comes_back_by_the_sweeper(sessions: Sessions) -> None:
+async def test_the_sweeper_restores_a_plan_missing_from_the_index(sessions: Sessions) -> None:
     states = invented_plans(60, subjects=10)
     await handle(sessions, states[:50])
     async with transaction(sessions) as session:

@@ -176,7 +176,7 @@ async def test_news_of_an_email_that_a_pause_ends_comes_after_the_pause(line: Li
     assert "Payroll of Leeds" in body(mail)
 
 
-async def test_news_of_a_search_switched_off_before_the_second_attempt_is_not_told(line: Line) -> None:
+async def test_a_retry_tells_no_news_of_a_search_switched_off(line: Line) -> None:
     await fails(line, "451 4.3.0 Later")
     ((search_id,),) = await line.harness.rows("SELECT search_id FROM saved_searches")
     async with transaction(line.harness.sessions) as session:

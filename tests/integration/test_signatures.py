@@ -102,7 +102,7 @@ def test_only_the_authority_itself_is_believed_on_a_shared_topic(
         line.until(lambda: line.drained(4), "both keys are good while one takes over from the other")
 
 
-def test_what_was_refused_for_want_of_a_key_is_replayed_with_its_signature(
+def test_a_replay_keeps_the_signature(
     broker: AnyBroker, database_url: str, jointly: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enrol(database_url, LEEDS, BARNET)

@@ -174,7 +174,7 @@ def test_an_attacker_can_not_narrow_a_price_below_a_step() -> None:
 
 
 @pytest.mark.slow
-def test_an_attacker_can_not_narrow_a_price_below_a_step_in_1_000_tries() -> None:
+def test_1_000_attacks_can_not_narrow_a_price() -> None:
     check_attacks(1000, seed=4)
 
 

@@ -75,7 +75,7 @@ TOPICS_KEPT = {
 }
 
 
-def test_each_table_that_can_hold_words_is_erased_or_kept_for_a_reason() -> None:
+def test_each_table_of_words_is_erased_or_kept_for_a_reason() -> None:
     assert declared.__all__
     wordy = (String, AutoString, JSON, JSONB, LargeBinary, ARRAY)
     found = {

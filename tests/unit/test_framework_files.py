@@ -121,7 +121,7 @@ def test_a_notice_of_a_framework_becomes_its_lots(tmp_path: Path) -> None:
     assert second.lot_title == "Pay"
 
 
-def test_a_notice_without_a_term_is_refused_and_a_file_that_is_none_too(tmp_path: Path) -> None:
+def test_a_notice_without_a_term_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "notices.json"
     file.write_text(json.dumps(_notice(lots=[])), "utf-8")
     (refused,) = read_framework_notices(file)

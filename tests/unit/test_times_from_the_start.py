@@ -32,7 +32,7 @@ async def test_a_sweep_that_never_succeeds_counts_from_the_start() -> None:
     assert now().timestamp() - metrics.COALITIONS_SWEPT._value.get() < 60
 
 
-async def test_a_feed_that_is_never_collected_counts_from_the_start_if_the_settings_name_it() -> None:
+async def test_a_configured_feed_counts_from_the_start() -> None:
     for source in ("find-a-tender", "contracts-finder"):
         metrics.FEED_COLLECTED.labels(source=source).set(math.nan)
     settings = Settings(find_a_tender_url=NOBODY, contracts_finder_url="", collect_from=date(2026, 11, 1))

@@ -61,9 +61,7 @@ def said(event: Event) -> tuple[Any, ...]:
     return event["STATUS"], event.decoded("DTSTART"), event["SEQUENCE"]
 
 
-async def test_days_of_a_suggestion_are_tentative_whole_days_with_two_alarms(
-    client: httpx2.AsyncClient, address: str
-) -> None:
+async def test_days_of_a_suggestion_are_tentative(client: httpx2.AsyncClient, address: str) -> None:
     found = await events(client, address)
     assert {kind: said(event)[:2] for kind, event in found.items()} == {
         "decide-by": ("TENTATIVE", date(2027, 2, 16)),

@@ -228,9 +228,7 @@ def test_only_web_addresses_are_taken(url: str) -> None:
     assert not DOCUMENT_URL.fullmatch(url)
 
 
-async def test_a_document_says_what_is_missing_and_is_offered_to_those_who_are_in(
-    group: WebHarness, mailbox: MailSink
-) -> None:
+async def test_a_document_says_what_is_missing(group: WebHarness, mailbox: MailSink) -> None:
     before = await group.state_hash()
     page = await group.send(f"{await base(group)}/do/document", url="javascript:alert(1)")
     assert page.status_code == 400

@@ -170,9 +170,7 @@ async def test_every_id_of_another_council_is_not_found(three: WebHarness, mailb
     assert await three.state_hash() == before
 
 
-async def test_the_session_of_one_council_and_the_link_of_another_do_not_mix(
-    three: WebHarness, mailbox: MailSink
-) -> None:
+async def test_a_session_and_another_councils_link_do_not_mix(three: WebHarness, mailbox: MailSink) -> None:
     path = await three.link(BRADFORD)
     await three.sign_in(LEEDS, mailbox)
     page = await three.client.get(f"{path}/check?answer=interested")

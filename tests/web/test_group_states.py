@@ -7,12 +7,12 @@ from datetime import date
 import pytest
 from starlette.datastructures import FormData
 
+from events.coalitions import CoalitionStatus, MemberState
 from events.fields import Window
 from services.application.council_lines import CouncilLine
 from services.application.group_view import GroupView
 from services.application.own_groups import OwnGroup
 from services.application.responses import Subject
-from services.domain.coalition import CoalitionStatus, MemberState
 from services.local_stack.mail_sink import MailSink
 from services.web import answer_texts
 from services.web.access import Reader

@@ -43,9 +43,7 @@ async def _coalition(web: WebHarness) -> str:
     return (await web.processes.only()).coalition_id
 
 
-async def test_the_report_has_the_numbers_of_the_command_with_their_definitions(
-    office: WebHarness, mailbox: MailSink
-) -> None:
+async def test_the_report_has_the_numbers_of_the_command(office: WebHarness, mailbox: MailSink) -> None:
     await office.sign_in(OFFICE_NAME.upper(), mailbox)
     assert (await office.client.get("/home")).headers["location"] == "/programme"
     page = (await office.client.get("/programme?rate=2-5")).text
@@ -67,9 +65,7 @@ async def test_the_report_has_the_numbers_of_the_command_with_their_definitions(
         assert (refused.status_code, "There is a problem" in refused.text) == (400, True)
 
 
-async def test_the_report_of_a_dissolved_council_names_its_successor_from_that_day(
-    office: WebHarness, mailbox: MailSink
-) -> None:
+async def test_the_report_of_a_dissolved_council_names_its_successor(office: WebHarness, mailbox: MailSink) -> None:
     await office.sign_in(OFFICE, mailbox)
     path = f"/programme?authority={LEEDS}&as_of-day=1&as_of-month={{}}&as_of-year=2027"
     with in_effect(Succession(LEEDS, "GB-X-NEW", "New Council", date(2027, 4, 1), SuccessionKind.WHOLE, "an order")):
@@ -232,9 +228,7 @@ async def test_a_pair_with_a_plan_that_is_not_open_is_not_shown(web: WebHarness,
     assert (await web.client.get(f"/convene/{pair}")).status_code == 404
 
 
-async def test_a_plan_that_is_shared_no_longer_is_gone_from_the_offices_pages(
-    office: WebHarness, mailbox: MailSink
-) -> None:
+async def test_a_plan_shared_no_longer_leaves_the_offices_pages(office: WebHarness, mailbox: MailSink) -> None:
     await office.processes.matcher.handle([office.processes.record(plan(LEEDS, 2, sharing="match_only"))])
     await office.sign_in(OFFICE, mailbox)
     page = (await office.client.get(f"/convene/{await _coalition(office)}")).text

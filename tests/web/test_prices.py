@@ -110,9 +110,7 @@ async def test_suppliers_and_contracts_show_what_is_open(leeds: WebHarness) -> N
     assert LEEDS not in csv
 
 
-async def test_prices_are_closed_to_strangers_other_sites_and_other_councils(
-    leeds: WebHarness, mailbox: MailSink
-) -> None:
+async def test_prices_are_closed_to_everybody_else(leeds: WebHarness, mailbox: MailSink) -> None:
     before = await leeds.state_hash()
     posts = ("/benchmarks", BENCHMARK, f"{BENCHMARK}/decide")
     for path in posts:

@@ -51,7 +51,7 @@ async def test_a_link_moves_from_the_council_to_its_successor_on_the_day(web: We
 
 
 @pytest.mark.parametrize("registered", [True, False])
-async def test_the_successor_stops_the_emails_of_the_council_that_has_ceased(
+async def test_a_successor_stops_the_emails_of_a_ceased_council(
     web: WebHarness, mailbox: MailSink, registered: bool
 ) -> None:
     sessions = web.processes.sessions
@@ -84,9 +84,7 @@ async def test_the_successor_stops_the_emails_of_the_council_that_has_ceased(
 
 
 @pytest.mark.parametrize("registered", [True, False])
-async def test_the_successor_signs_in_by_the_name_of_the_council_that_has_ceased(
-    web: WebHarness, registered: bool
-) -> None:
+async def test_a_successor_signs_in_by_the_ceased_councils_name(web: WebHarness, registered: bool) -> None:
     at, person = datetime.combine(VESTING, time(12), UTC), ("Ann Other", "Category manager")
     async with transaction(web.processes.sessions) as session:
         for code in (ELMBRIDGE, EAST) if registered else (EAST,):
@@ -100,7 +98,7 @@ async def test_the_successor_signs_in_by_the_name_of_the_council_that_has_ceased
     assert found.authority == (ELMBRIDGE if registered else EAST)
 
 
-async def test_the_successor_mutes_and_hears_again_what_the_emails_leave_out(web: WebHarness) -> None:
+async def test_a_successor_mutes_and_unmutes_partners(web: WebHarness) -> None:
     async with transaction(web.processes.sessions) as session:
         for code in (ELMBRIDGE, EAST):
             muted = frozenset({LEEDS}) if code == ELMBRIDGE else frozenset({BRADFORD})

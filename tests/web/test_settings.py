@@ -63,9 +63,7 @@ async def mailbox_of_leeds(web: WebHarness) -> str:
     return str(rows[0].mailbox)
 
 
-async def test_a_mailbox_changes_by_two_codes_and_everything_of_the_old_one_ends(
-    leeds: WebHarness, mailbox: MailSink
-) -> None:
+async def test_a_mailbox_changes_by_two_codes(leeds: WebHarness, mailbox: MailSink) -> None:
     link = await leeds.link(LEEDS)
     assert (await leeds.client.get(link)).status_code == 200
     async with web_client(leeds.processes.sessions, leeds.processes.settings) as late:

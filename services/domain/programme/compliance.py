@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from statistics import median
 from typing import Final
 
-from events.responses import RouteStep
+from events.responses import AnswerKind, MembershipAct, RouteStep
 from matching.calendar import nation_of, working_days_between
 from services.domain.programme.funnel import coalition_of, memberships
 from services.domain.programme.records import RecordedAnswer
@@ -15,8 +15,8 @@ from services.domain.programme.shares import PlanHistory
 YEAR_DAYS: Final = 365
 USUAL_REPLY_DAYS: Final = 20
 _INVITATIONS: Final = ("invited", "convened")
-_YES: Final = ("accept", "join")
-_NO: Final = ("decline", "not-the-same", "not-this-time")
+_YES: Final = (MembershipAct.ACCEPT, MembershipAct.JOIN)
+_NO: Final = (MembershipAct.DECLINE, AnswerKind.NOT_THE_SAME, AnswerKind.NOT_THIS_TIME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def invitations(answers: Sequence[RecordedAnswer]) -> Invitations:
     asked = {(coalition_of(one), plan_id) for one in sent for plan_id in one.asked}
     joined = {(one.coalition_id, plan_id) for one in memberships(answers) for plan_id in one.joined} - leads
     declined = {(coalition_of(one), one.plan_id) for one in answers if one.kind in _NO} & asked - joined
-    left = {(coalition_of(one), one.plan_id) for one in answers if one.kind == "leave"} - joined
+    left = {(coalition_of(one), one.plan_id) for one in answers if one.kind == MembershipAct.LEAVE} - joined
     days_left = [days for one in sent if (days := _days_left(one)) is not None]
     days_taken = _days_to_answer(answers, asked)
     return Invitations(

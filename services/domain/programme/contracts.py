@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from events.benchmarks import ExtensionDecision
 from events.responses import EnquiryAnswer
+from matching.plan import Status
 from services.domain.benchmark_requests import (
     BenchmarkRequest,
     BenchmarkStatus,
-    ExtensionDecision,
-    PlanStanding,
     decide,
     is_without_benchmark,
 )
@@ -18,9 +18,9 @@ from services.domain.programme.records import RecordedDecision, RecordedEnquiry,
 from services.domain.programme.shares import PlanHistory
 
 _STANDING = {
-    RevisionKind.STATE: PlanStanding.ACTIVE,
-    RevisionKind.WITHDRAWN: PlanStanding.WITHDRAWN,
-    RevisionKind.AWARDED: PlanStanding.AWARDED,
+    RevisionKind.STATE: Status.ACTIVE,
+    RevisionKind.WITHDRAWN: Status.WITHDRAWN,
+    RevisionKind.AWARDED: Status.AWARDED,
 }
 
 
@@ -68,9 +68,7 @@ def extensions(
         asked=len(found),
         by_status=Counter(one.status for one in found),
         decided=sum(one.decision is not None for one in found),
-        without=sum(
-            is_without_benchmark(one, standing.get(one.plan_id, PlanStanding.WITHDRAWN), as_of) for one in found
-        ),
+        without=sum(is_without_benchmark(one, standing.get(one.plan_id, Status.WITHDRAWN), as_of) for one in found),
     )
 
 

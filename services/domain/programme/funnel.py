@@ -8,14 +8,15 @@ from enum import StrEnum
 from statistics import median
 from typing import Final
 
+from events.responses import AnswerKind, MembershipAct
 from services.domain.ids import pair_coalition_id
 from services.domain.programme.records import RecordedAnswer, RecordedPair, RevisionKind, SentEmail
 from services.domain.programme.shares import PlanHistory
 
-ANSWERS: Final = ("interested", "other-dates", "not-the-same", "not-this-time", "later")
-_INTEREST: Final = ("interested", "other-dates")
-_IN: Final = ("accept", "join", "invited")
-_OUT: Final = ("leave", "decline")
+ANSWERS: Final = tuple(AnswerKind)
+_INTEREST: Final = (AnswerKind.INTERESTED, AnswerKind.OTHER_DATES)
+_IN: Final = (MembershipAct.ACCEPT, MembershipAct.JOIN, "invited")
+_OUT: Final = (MembershipAct.LEAVE, MembershipAct.DECLINE)
 
 
 class Stage(StrEnum):
@@ -55,7 +56,7 @@ def memberships(answers: Iterable[RecordedAnswer]) -> list[Membership]:
     for one in answers:
         if one.kind == "invited":
             leads.setdefault(coalition_of(one), one.plan_id)
-        elif one.kind == "lead":
+        elif one.kind == MembershipAct.LEAD:
             leads[coalition_of(one)] = one.plan_id
         if one.kind in _IN:
             found.setdefault(coalition_of(one), {}).setdefault(one.plan_id, one.on)
@@ -138,7 +139,7 @@ def precision(answers: Iterable[RecordedAnswer], pairs: Iterable[RecordedPair]) 
         kinds = said.get(frozenset(pair.plans))
         if kinds:
             judged, right = found.get(pair.band, (0, 0))
-            found[pair.band] = (judged + 1, right + ("not-the-same" not in kinds))
+            found[pair.band] = (judged + 1, right + (AnswerKind.NOT_THE_SAME not in kinds))
     return dict(sorted(found.items()))
 
 

@@ -6,7 +6,13 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from events.fields import Window
-from services.ingest.dates import add_months, is_sentinel, months_between, register_days, window_before
+from matching.calendar import add_months
+from services.ingest.dates import (
+    is_sentinel,
+    months_between,
+    register_days,
+    window_before,
+)
 from services.ingest.entries import RefusedError
 from services.ingest.register import cells
 from services.ingest.register.column_mapping import WindowRule

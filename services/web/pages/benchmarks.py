@@ -13,13 +13,16 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
+from events.benchmarks import ExtensionDecision
 from services.application import benchmarks, extensions, home
 from services.application.acts import submit
 from services.application.benchmarks import Benchmark, BenchmarkError
 from services.application.extensions import ExtensionRecord
 from services.application.responses import ResponseError
 from services.domain.audit import Channel
-from services.domain.benchmark_requests import BenchmarkStatus, ExtensionDecision
+from services.domain.benchmark_requests import (
+    BenchmarkStatus,
+)
 from services.domain.reorganisation import name_on
 from services.web.access import Session
 from services.web.forms import Form, read_form

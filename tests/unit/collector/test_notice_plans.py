@@ -82,7 +82,7 @@ def test_a_termination_withdraws_the_plan() -> None:
     assert isinstance(event, PlanWithdrawn)
 
 
-def test_what_is_kept_of_a_release_names_no_person_and_gives_the_same_plan() -> None:
+def test_a_stored_release_names_no_person() -> None:
     whole = release(1, START)
     assert "Jane" not in str(kept(whole))
     assert events_of(kept(whole)) == events_of(whole)
@@ -148,7 +148,7 @@ def test_an_authority_s_own_plan_of_the_same_purchase_counts(changes: dict[str, 
         ("Quay renewal phases 2 to 7: cost consultant", "Quay renewal phases 2 to 7: fire consultant", False),
     ],
 )
-def test_titles_with_words_of_their_own_on_both_sides_are_two_purchases(one: str, two: str, same: bool) -> None:
+def test_titles_that_differ_on_both_sides_are_two_purchases(one: str, two: str, same: bool) -> None:
     (plan,) = events_of(release(1, START))
     assert isinstance(plan, PlanState)
     own = PlanState.model_validate(OWN | {"title": one})

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date
 
+from events.contracts import WithheldReason
 from services.domain.benchmark_cells import (
     BenchmarkCell,
     CellKey,
@@ -10,7 +11,6 @@ from services.domain.benchmark_cells import (
     Quarter,
     SizeClass,
     Suppression,
-    WithheldReason,
 )
 from services.domain.benchmark_requests import BenchmarkRequest, request_benchmark
 

@@ -4,7 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 
-from services.domain.coalition import Coalition, CoalitionStatus, Suggestion, suggest
+from events.coalitions import CoalitionStatus
+from services.domain.coalition import (
+    Coalition,
+    Suggestion,
+    suggest,
+)
 from services.domain.coalition_answers import InvitationRequest, accept, decline, invite
 from services.domain.deadlines import CoalitionDates
 

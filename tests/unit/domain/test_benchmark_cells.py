@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from events.contracts import WithheldReason
 from services.domain.benchmark_cells import (
     BenchmarkCell,
     PriceRecord,
@@ -12,7 +13,6 @@ from services.domain.benchmark_cells import (
     Quarter,
     SizeClass,
     Suppression,
-    WithheldReason,
     build_cells,
     size_class_of,
 )
@@ -34,7 +34,7 @@ def cell(found: list[PriceRecord], **withheld: int) -> BenchmarkCell:
     return only
 
 
-def test_five_authorities_and_three_suppliers_show_a_median_without_quartiles() -> None:
+def test_a_cell_of_five_authorities_shows_no_quartiles() -> None:
     found = cell(records(10, 11, 12.1, 14, 20))
     assert (found.suppression, found.authorities, found.suppliers) == (None, 5, 3)
     assert found.median is not None
@@ -96,7 +96,7 @@ def test_categories_units_and_sizes_are_cells_of_their_own() -> None:
     ]
 
 
-def test_withheld_contracts_are_counted_by_reason_also_in_a_suppressed_cell() -> None:
+def test_a_suppressed_cell_counts_withheld_contracts() -> None:
     assert cell(records(10, 11, 12, 13, 14), s94=2).withheld == {WithheldReason.SENSITIVE: 2}
     assert cell(records(10), s94=2).withheld == {WithheldReason.SENSITIVE: 2}
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from events.benchmarks import ExtensionDecision
 from events.responses import EnquiryAnswer
+from matching.plan import Status
 from services.domain.benchmark_enquiries import (
     MAX_ASKED,
     Enquiry,
@@ -23,8 +25,6 @@ from services.domain.benchmark_requests import (
     BenchmarkNotice,
     BenchmarkRequest,
     BenchmarkStatus,
-    ExtensionDecision,
-    PlanStanding,
     Tally,
     answer_request,
     decide,
@@ -63,7 +63,7 @@ def test_a_request_is_put_to_eight_authorities_at_most() -> None:
     assert len(choose_holders(made(), holders, {"E00", "E01", "E02"}, TODAY)) == MAX_ASKED - 3
 
 
-def test_it_asks_until_half_time_and_never_after_an_answer_or_a_decision() -> None:
+def test_it_asks_until_half_time_unless_answered() -> None:
     assert may_ask(made(), TODAY)
     assert may_ask(made(), HALF_TIME)
     assert not may_ask(made(), date(2026, 12, 11))
@@ -153,22 +153,22 @@ def test_an_answer_that_does_not_count_is_refused(
 @pytest.mark.parametrize(
     ("asked", "request_", "plan", "wanted"),
     [
-        (enquiry(), made(), PlanStanding.ACTIVE, True),
-        (enquiry(answer=NONE_AVAILABLE), made(), PlanStanding.ACTIVE, False),
-        (enquiry(), decide(made(), ExtensionDecision.TENDER, TODAY), PlanStanding.ACTIVE, False),
-        (enquiry(), made(), PlanStanding.WITHDRAWN, False),
-        (enquiry(), made(), PlanStanding.AWARDED, False),
+        (enquiry(), made(), Status.ACTIVE, True),
+        (enquiry(answer=NONE_AVAILABLE), made(), Status.ACTIVE, False),
+        (enquiry(), decide(made(), ExtensionDecision.TENDER, TODAY), Status.ACTIVE, False),
+        (enquiry(), made(), Status.WITHDRAWN, False),
+        (enquiry(), made(), Status.AWARDED, False),
     ],
 )
 def test_an_email_asks_only_while_an_answer_helps(
-    asked: Enquiry, request_: BenchmarkRequest, plan: PlanStanding, wanted: bool
+    asked: Enquiry, request_: BenchmarkRequest, plan: Status, wanted: bool
 ) -> None:
     assert is_wanted(asked, request_, plan, HALF_TIME) is wanted
 
 
 def test_the_requester_hears_once_others_have_answered() -> None:
     def kinds(request: BenchmarkRequest) -> list[BenchmarkNotice]:
-        return [kind for kind, _ in due_notices(request, PlanStanding.ACTIVE, TODAY)]
+        return [kind for kind, _ in due_notices(request, Status.ACTIVE, TODAY)]
 
     assert BenchmarkNotice.ANSWERS in kinds(answer_request(made(), [], Tally(1, 1, 1), TODAY))
     assert BenchmarkNotice.ANSWERS not in kinds(answer_request(made(), [], Tally(2, 1, 1), TODAY))

@@ -4,13 +4,13 @@ from datetime import date
 
 import pytest
 
+from events.benchmarks import ExtensionDecision
+from matching.plan import Status
 from services.domain.benchmark_cells import (
     BenchmarkCell,
 )
 from services.domain.benchmark_requests import (
     BenchmarkStatus,
-    ExtensionDecision,
-    PlanStanding,
     Tally,
     answer_request,
     decide,
@@ -81,17 +81,17 @@ def test_an_answer_stands() -> None:
 @pytest.mark.parametrize(
     ("decided", "plan", "today", "overdue", "without"),
     [
-        (False, PlanStanding.ACTIVE, DUE, False, False),
-        (False, PlanStanding.ACTIVE, date(2026, 12, 18), True, False),
-        (False, PlanStanding.ACTIVE, date(2027, 4, 1), True, True),
-        (False, PlanStanding.AWARDED, TODAY, False, True),
-        (False, PlanStanding.WITHDRAWN, date(2027, 4, 1), False, False),
-        (True, PlanStanding.AWARDED, date(2027, 4, 1), False, False),
-        (True, PlanStanding.ACTIVE, date(2027, 4, 1), False, False),
+        (False, Status.ACTIVE, DUE, False, False),
+        (False, Status.ACTIVE, date(2026, 12, 18), True, False),
+        (False, Status.ACTIVE, date(2027, 4, 1), True, True),
+        (False, Status.AWARDED, TODAY, False, True),
+        (False, Status.WITHDRAWN, date(2027, 4, 1), False, False),
+        (True, Status.AWARDED, date(2027, 4, 1), False, False),
+        (True, Status.ACTIVE, date(2027, 4, 1), False, False),
     ],
 )
 def test_what_went_ahead_without_a_benchmark(
-    decided: bool, plan: PlanStanding, today: date, overdue: bool, without: bool
+    decided: bool, plan: Status, today: date, overdue: bool, without: bool
 ) -> None:
     found = decide(made(), ExtensionDecision.EXTEND, TODAY) if decided else made()
     assert (is_overdue(found, plan, today), is_without_benchmark(found, plan, today)) == (overdue, without)

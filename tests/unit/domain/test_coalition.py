@@ -6,12 +6,11 @@ from datetime import date, timedelta
 
 import pytest
 
+from events.coalitions import CoalitionStatus, MemberState, ProposalKind
+from events.responses import AnswerKind
 from services.domain.coalition import (
     Coalition,
-    CoalitionStatus,
-    MemberState,
     PlanChange,
-    ProposalKind,
     apply_plan_change,
     drop_members,
     pass_day,
@@ -19,7 +18,10 @@ from services.domain.coalition import (
     revise,
     suggest,
 )
-from services.domain.coalition_answers import AnswerKind, accept, answer
+from services.domain.coalition_answers import (
+    accept,
+    answer,
+)
 from services.domain.group_identity import is_same_group, match_groups
 from tests.unit.domain.coalitions import (
     BRADFORD,

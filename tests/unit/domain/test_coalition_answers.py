@@ -6,9 +6,15 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.domain.coalition import Coalition, CoalitionStatus, MemberState, PlanChange, pass_day, revise
+from events.coalitions import CoalitionStatus, MemberState
+from events.responses import AnswerKind
+from services.domain.coalition import (
+    Coalition,
+    PlanChange,
+    pass_day,
+    revise,
+)
 from services.domain.coalition_answers import (
-    AnswerKind,
     AnswerRefusedError,
     InvitationRequest,
     RefusalReason,
@@ -286,7 +292,7 @@ def test_at_most_eight_are_in_or_asked() -> None:
 
 
 @pytest.mark.parametrize("change", [None, *PlanChange])
-def test_a_refusal_tells_nothing_of_a_plan_that_the_coalition_does_not_name(change: PlanChange | None) -> None:
+def test_a_refusal_tells_nothing_of_an_unnamed_plan(change: PlanChange | None) -> None:
     bars = Bars(changed={HULL: change} if change else {})
     with pytest.raises(AnswerRefusedError, match="does not fit this coalition's members"):
         invite(suggested(), LEEDS, InvitationRequest((HULL,)), INVITED_ON, bars)

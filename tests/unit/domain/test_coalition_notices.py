@@ -6,7 +6,11 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.domain.coalition import Coalition, CoalitionStatus, pass_day
+from events.coalitions import CoalitionStatus
+from services.domain.coalition import (
+    Coalition,
+    pass_day,
+)
 from services.domain.coalition_answers import accept, decline, leave
 from services.domain.coalition_notices import NoticeKind, is_current, plan_notices
 from tests.unit.domain.coalitions import (
@@ -64,7 +68,7 @@ def test_a_coalition_that_came_back_can_end_again() -> None:
 
 
 @pytest.mark.parametrize("make", [inviting, formed, frozen])
-def test_whoever_was_told_of_the_end_is_told_that_the_coalition_goes_on(make: Make) -> None:
+def test_all_told_of_the_end_are_told_that_it_goes_on(make: Make) -> None:
     before, back = make(), replace(make(), revivals=1)
     before_notices, notices = (
         {one for one in plan_notices(each, None, INVITED_ON) if one.kind is not K.REMINDER} for each in (before, back)

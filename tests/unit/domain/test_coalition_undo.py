@@ -6,18 +6,17 @@ from datetime import date, timedelta
 
 import pytest
 
+from events.coalitions import CoalitionStatus, MemberState
+from events.responses import AnswerKind
 from services.domain.coalition import (
     MAX_MEMBERS,
     Coalition,
-    CoalitionStatus,
-    MemberState,
     PlanChange,
     apply_plan_change,
     revise,
 )
 from services.domain.coalition_answers import (
     NO_BARS,
-    AnswerKind,
     AnswerRefusedError,
     InvitationRequest,
     RefusalReason,
@@ -235,7 +234,7 @@ def test_taking_the_lead_back_leaves_it_free_under_new_terms() -> None:
     assert undone.terms_revision == before.terms_revision + 2
 
 
-def test_the_lead_that_leaves_and_comes_back_leads_again_if_nobody_else_does() -> None:
+def test_a_lead_that_comes_back_leads_again() -> None:
     assert _taken_back(formed, lambda c: leave(c, LEEDS), _same, LEEDS, "leave").lead == LEEDS
     taken = _taken_back(formed, lambda c: leave(c, LEEDS), lambda c: take_lead(c, BRADFORD), LEEDS, "leave")
     assert taken.lead == BRADFORD

@@ -77,7 +77,7 @@ def test_it_holds_from_its_first_to_its_last_day(day: date) -> None:
             require_allowed(nothing, said, day)
 
 
-def test_an_end_counts_whatever_its_number_and_nothing_older_brings_it_back() -> None:
+def test_an_end_of_a_delegation_counts_whatever_its_number() -> None:
     given = record(None, _delegated(5, COMMIT))
     ended = record(given, _delegated(2, None))
     assert (ended.scope, ended.revision) == (None, 5)

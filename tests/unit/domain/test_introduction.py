@@ -4,7 +4,14 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.domain.introduction import IntroductionAnswer, IntroductionSide, ask_on, is_agreed, is_asking, later_day
+from events.responses import IntroductionAnswer
+from services.domain.introduction import (
+    IntroductionSide,
+    ask_on,
+    is_agreed,
+    is_asking,
+    later_day,
+)
 
 TODAY = date(2026, 12, 1)
 YES, NO, LATER = IntroductionAnswer
@@ -60,7 +67,7 @@ LONG_AGO = TODAY - timedelta(days=HALF_A_YEAR + 1)
         (side(), side(), None),
     ],
 )
-def test_the_other_is_asked_once_in_six_months_and_never_against_its_no(
+def test_the_other_is_asked_at_most_once_in_six_months(
     one: IntroductionSide, other: IntroductionSide, day: date | None
 ) -> None:
     assert ask_on(one, other, TODAY) == day

@@ -120,7 +120,7 @@ def test_the_same_content_on_another_day_is_no_event() -> None:
     assert (row.assessed_as_of, row.revision, row.payload) == (LATER, 1, ACTIVE.payload)
 
 
-def test_other_content_that_is_no_news_updates_and_keeps_what_was_told() -> None:
+def test_a_change_that_is_no_news_keeps_what_was_told() -> None:
     row, transition = after(ACTIVE, pair(score=82.0))
     assert (transition.kind, row.revision, row.material_revision) == (EventKind.UPDATED, 2, 1)
     assert row.last_notified == ACTIVE.last_notified
@@ -148,7 +148,7 @@ def test_a_withdrawn_opportunity_keeps_the_band_in_which_it_was_told() -> None:
     assert WITHDRAWN.band == "notify"
 
 
-def test_an_opportunity_found_again_is_identified_and_goes_on_counting() -> None:
+def test_an_opportunity_found_again_keeps_its_count() -> None:
     row, transition = after(WITHDRAWN, pair())
     assert (transition.kind, row.status) == (EventKind.IDENTIFIED, "active")
     assert (row.revision, row.material_revision) == (3, 3)

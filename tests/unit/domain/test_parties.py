@@ -19,7 +19,7 @@ def _example() -> dict[str, Party]:
     return by_code([one.party for one in read(EXAMPLE.read_text("utf-8")) if isinstance(one, PartyEntry)])
 
 
-def test_a_membership_begins_on_its_day_and_ends_before_the_day_of_leaving() -> None:
+def test_the_day_of_leaving_is_outside_a_membership() -> None:
     office = _example()[OFFICE]
     assert office.members_on(date(2026, 3, 31)) == frozenset()
     assert office.members_on(date(2026, 4, 1)) == {LEEDS, BRADFORD, KIRKLEES}
@@ -33,7 +33,7 @@ def test_an_authority_that_comes_back_is_a_member_in_both_times_only() -> None:
     assert [LEEDS in hub.members_on(day) for day in days] == [True, False, False, True]
 
 
-def test_a_framework_entitles_a_partys_members_on_the_day_and_never_everybody() -> None:
+def test_a_framework_entitles_the_members_of_the_day() -> None:
     parties, day = _example(), date(2027, 4, 1)
     assert with_members((OFFICE, "TLE"), parties, day) == (BRADFORD, LEEDS, OFFICE, "TLE")
     assert with_members((OFFICE,), parties, date(2020, 1, 1)) == (OFFICE,)

@@ -254,7 +254,7 @@ def test_an_answer_counts_until_the_day_on_which_it_was_taken_back() -> None:
     assert build_scene(records, DAY + timedelta(days=3)).answers == []
 
 
-def test_potential_counts_each_plan_once_and_only_while_its_pair_stands() -> None:
+def test_potential_counts_each_plan_of_a_standing_pair_once() -> None:
     log = [_state("E1:A", DAY), _state("E2:B", DAY, value=50.0), _state("E3:C", DAY, value=None), _state("E4:D", DAY)]
     pairs = [
         RecordedPair("1", ("E1:A", "E2:B"), "notify", DAY),
@@ -325,7 +325,7 @@ def test_an_extension_stands_as_it_did_on_the_day() -> None:
     assert on(decided) == (1, {BenchmarkStatus.NONE_AVAILABLE: 1}, 1, 0)
 
 
-def test_questions_to_others_count_once_with_the_last_answer_by_the_day() -> None:
+def test_a_question_counts_once_with_its_last_answer() -> None:
     later = DAY + timedelta(days=1)
     recorded = [
         RecordedEnquiry("q", "E1", DAY),
@@ -350,7 +350,7 @@ def test_a_contract_is_open_from_its_stated_day() -> None:
     assert (found.signatories, found.public) == (1, 0)
 
 
-def test_nothing_of_a_later_day_is_counted_and_every_measure_says_what_it_is() -> None:
+def test_nothing_of_a_later_day_is_counted() -> None:
     later = DAY + timedelta(days=1)
     nothing = measure_all(build_scene(Records(), DAY))
     records = Records([_state("E1:A", later)], (), [_said(1, "E1:A", "interested", later)], (), ())

@@ -108,7 +108,7 @@ def test_surrey_is_shipped_with_every_council_in_it() -> None:
     assert {one.predecessor for one in found if one.kind is WHOLE} == set(county.districts)
 
 
-def test_plans_of_a_council_that_ended_before_wait_unless_an_installation_names_a_successor() -> None:
+def test_plans_of_an_ended_council_wait_for_a_named_successor() -> None:
     mendip, day = "E07000187", date(2026, 11, 26)
     assert waits_for_person(mendip, day)
     with in_effect(_succession(mendip, "NEW", starts=date(2023, 4, 1))):

@@ -38,7 +38,7 @@ def test_what_is_chosen_and_what_is_missing_before_it(
     assert (record.chosen, record.missing) == (chosen, missing)
 
 
-def test_the_last_entry_of_a_step_counts_and_steps_stand_in_their_order() -> None:
+def test_the_last_entry_of_a_step_counts() -> None:
     record = build_record([_entry(NEW, CHOSEN), _entry(FRAMEWORK, NOT_CHECKED), _entry(FRAMEWORK, CHOSEN, "Head")])
     assert [one.step for one in record.entries] == [FRAMEWORK, NEW]
     assert record.entry(FRAMEWORK) == _entry(FRAMEWORK, CHOSEN, "Head")

@@ -71,7 +71,7 @@ def test_readers_of_registers_use_the_same() -> None:
         assert plain(text) == without_contacts(text)
 
 
-def test_a_record_of_kafka_loses_them_and_keeps_the_hash_of_what_was_sent() -> None:
+def test_a_redacted_record_keeps_the_hash_of_the_original() -> None:
     item = read(record_of(PLAN), datetime.now(UTC))
     assert isinstance(item, PlanRecordAccepted)
     assert isinstance(item.payload, PlanPublished)

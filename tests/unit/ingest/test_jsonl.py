@@ -73,7 +73,7 @@ def test_refused_with_line_and_field_and_the_rest_goes_on(tmp_path: Path, line: 
     assert [plan.plan_id for plan in accepted(reads)] == ["E09000015:GOOD", "E09000015:ICT-1"]
 
 
-def test_a_byte_order_mark_blank_lines_and_windows_line_ends_are_no_problem(tmp_path: Path) -> None:
+def test_windows_line_ends_and_blank_lines_are_read(tmp_path: Path) -> None:
     reads = _reads(tmp_path, b"\xef\xbb\xbf" + GOOD + b"\r\n\r\n  \r\n" + _changed() + b"\r\n")
 
     assert [read.where for read in reads] == ["line 1", "line 4"]
@@ -101,7 +101,7 @@ def test_a_whole_cloudevent_is_read_too(tmp_path: Path) -> None:
     assert plan.title == PLAN["title"]
 
 
-def test_the_same_revision_twice_is_left_out_when_equal_and_refused_when_not(tmp_path: Path) -> None:
+def test_a_repeated_revision_must_be_equal(tmp_path: Path) -> None:
     reads = _reads(tmp_path, b"\n".join([_changed(), _changed(), _changed(title="other"), _changed(revision=2)]))
 
     assert isinstance(reads[1], UnchangedEntry)

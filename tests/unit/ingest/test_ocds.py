@@ -163,7 +163,7 @@ def test_a_name_that_only_begins_like_a_council_is_not_one(tmp_path: Path, name:
     assert rejected(reads_of(tmp_path, notice(buyer={"name": name})))
 
 
-def test_a_buyer_nobody_knows_can_be_published_by_identifier_or_by_hand(tmp_path: Path) -> None:
+def test_an_unknown_buyer_can_be_published(tmp_path: Path) -> None:
     release = notice(buyer={"name": "Anytown Trust", "id": "GB-COH-01234567"})
     assert plan_of(tmp_path, release, Options(unknown_buyers="org-id")).plan_id == "GB-COH-01234567:ocds-x-1"
     assert plan_of(tmp_path, release, Options(authority="E09000015")).authority == "E09000015"

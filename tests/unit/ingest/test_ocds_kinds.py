@@ -101,7 +101,7 @@ def test_trial_55_a_field_that_was_deleted_is_gone(tmp_path: Path) -> None:
 # Joint notices
 
 
-def test_trial_35_a_joint_cancellation_withdraws_the_plan_of_each_buyer(tmp_path: Path) -> None:
+def test_trial_35_a_cancellation_withdraws_each_buyers_plan(tmp_path: Path) -> None:
     plans = of_trial(tmp_path, "35")
     assert {type(plan) for plan in plans} == {PlanWithdrawn}
     assert {plan.authority for plan in plans} == {"E08000035", "E08000032"}
@@ -119,7 +119,7 @@ def test_a_buyer_that_stands_twice_has_one_plan(tmp_path: Path) -> None:
     assert len(accepted(reads_of(tmp_path, notice(parties=[DERBY, again])))) == 1
 
 
-def test_a_buyer_that_is_not_known_does_not_cost_the_others_their_plans(tmp_path: Path) -> None:
+def test_an_unknown_buyer_leaves_the_others_their_plans(tmp_path: Path) -> None:
     stranger = {"id": "p4", "name": "Anytown Trust", "roles": ["buyer"]}
     (read,) = reads_of(tmp_path, notice(parties=[DERBY, stranger]))
     assert isinstance(read, AcceptedEntry)

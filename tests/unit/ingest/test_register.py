@@ -7,8 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from matching.calendar import add_months
 from services.ingest import formats
-from services.ingest.dates import add_months, months_between, register_days
+from services.ingest.dates import (
+    months_between,
+    register_days,
+)
 from services.ingest.entries import Entry, Options
 from services.ingest.register.column_mapping import BUILT_IN, MappingError, load_mapping
 from services.ingest.register.reader import read_register
@@ -131,7 +135,7 @@ def test_however_the_spreadsheet_was_saved(tmp_path: Path, content: bytes) -> No
     assert [plan.title for plan in accepted(_reads(tmp_path, content))] == ["Café system"]
 
 
-def test_a_cell_may_have_line_ends_and_rows_are_numbered_as_in_the_spreadsheet(tmp_path: Path) -> None:
+def test_rows_are_numbered_as_in_the_spreadsheet(tmp_path: Path) -> None:
     reads = _reads(tmp_path, f'{HEADINGS}\nC-1,Payroll,"one\ntwo",31/03/2029,,\nC-2,Payroll,,,,\n')
     assert accepted(reads)[0].description == "one\ntwo"
     assert rejected(reads)[0].where == "row 3"

@@ -82,7 +82,7 @@ def test_a_vanished_plan_is_withdrawn_once_and_may_come_back() -> None:
     assert back.payload.revision == NOW + 2
 
 
-def test_a_withdrawn_plan_comes_back_only_with_a_higher_revision_of_its_own() -> None:
+def test_a_withdrawn_plan_needs_a_higher_revision() -> None:
     known = publication_state.State()
     _revised(known, _read(numbered=True))
     known.note(publication_state.missing_plans(known, set())[0])
@@ -107,7 +107,7 @@ def test_a_numbered_row_keeps_its_revision() -> None:
     assert isinstance(_revised(known, _read(revision=7, numbered=True)), UnchangedEntry)
 
 
-def test_a_higher_revision_of_its_own_is_published_even_with_the_same_content() -> None:
+def test_a_higher_revision_with_the_same_content_is_published() -> None:
     known = publication_state.State()
     _revised(known, _read(revision=7, numbered=True))
     assert isinstance(_revised(known, _read(revision=8, numbered=True)), AcceptedEntry)

@@ -18,7 +18,7 @@ def test_a_pair_is_known_in_either_order() -> None:
     assert (OTHER, ONE) in pairs
 
 
-def test_other_dates_and_figures_leave_a_pair_known_and_other_words_do_not() -> None:
+def test_other_words_make_a_pair_unknown() -> None:
     pairs = HopelessPairs()
     pairs.add(ONE, OTHER)
     later = replace(ONE.plan, revision=2, value=9.0, tender_window=Window(AS_OF, AS_OF))

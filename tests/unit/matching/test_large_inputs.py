@@ -46,7 +46,7 @@ def test_50_mb_go_through_a_onednn_layer_as_through_pytorchs() -> None:
 
 
 @pytest.mark.slow
-def test_a_text_as_long_as_an_event_may_be_is_cut_as_the_library_cuts_it() -> None:
+def test_the_longest_text_is_cut_as_the_library_cuts_it() -> None:
     """50 MB never come as one text: an event has 1 MiB at most. The model reads 256 tokens of it."""
     encoder = load_embedder()
     words = "grounds maintenance of parks and verges "

@@ -101,7 +101,7 @@ def test_unknown_and_token_values_are_not_small(value: float | None) -> None:
 
 
 @pytest.mark.parametrize(("as_of", "held"), [(date(2027, 2, 11), False), (date(2027, 2, 12), True)])
-def test_once_the_day_to_decide_by_has_passed_a_pair_is_digest_at_most(as_of: date, *, held: bool) -> None:
+def test_past_the_day_to_decide_by_a_pair_is_digest_at_most(as_of: date, *, held: bool) -> None:
     one, other = (features(plan(authority, description=SAID)) for authority in (LEEDS, YORK))
     found = engine().assess(one, other, as_of)
     assert found.decide_by == date(2027, 2, 11)

@@ -30,7 +30,7 @@ def test_unpacked_is_what_was_packed() -> None:
         assert same(engine().decode_features(engine().encode_features(one), one.plan), one)
 
 
-def test_features_of_a_later_revision_with_the_same_words_are_the_same() -> None:
+def test_a_revision_with_the_same_words_has_the_same_features() -> None:
     embedder = load_embedder("hashing")
     for state, one in zip(STATES, features_of(STATES), strict=True):
         plan = later(plan_from_payload(state))

@@ -77,7 +77,7 @@ BRADFORD = "E08000032"
 OWN = Succession(LEEDS, "GB-X-New", "New Council", VESTING, SuccessionKind.WHOLE, "an order")
 
 
-def test_an_installations_own_successions_take_effect_everywhere_and_are_a_generation_of_their_own() -> None:
+def test_own_successions_make_a_generation_of_their_own() -> None:
     shipped = Engine.load().generation.id
     assert assess(LEEDS, BRADFORD, VESTING).gates == ()
     with in_effect(OWN, replace(OWN, predecessor=BRADFORD)):

@@ -85,7 +85,7 @@ def test_an_error_of_one_call_is_raised_here_and_the_next_works(apart: EncoderPr
     assert apart.embed(TEXTS).shape == (3, apart.dimensions)
 
 
-def test_where_no_process_can_be_started_that_passes_and_a_later_call_works(
+def test_a_process_that_could_not_start_is_started_later(
     apart: EncoderProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def start(_: SpawnProcess) -> None:

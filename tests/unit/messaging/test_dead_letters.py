@@ -100,7 +100,7 @@ def test_what_is_not_private_is_kept(value: str) -> None:
     assert DeadLetter.model_validate_json(made.value).value == value.encode()
 
 
-def test_nothing_is_kept_of_a_value_larger_than_any_event_and_none_is_parsed() -> None:
+def test_nothing_is_kept_of_an_oversized_value() -> None:
     value = b'{"a":[' + b"[]," * (MAX_VALUE_BYTES // 3) + b"[]]}"
     made = dead_letter_queue.to_event(DeadLetterReason.TOO_LARGE, "too large", ORIGIN, key=b"k", value=value)
     letter = DeadLetter.model_validate_json(made.value)

@@ -114,7 +114,7 @@ async def test_records_during_preparation_are_read_together() -> None:
     assert (found, seen) == ([0, 1, 2], [[0], [1, 2]])
 
 
-async def test_what_a_poll_raises_is_told_once_and_after_what_came_before_it() -> None:
+async def test_an_error_of_a_poll_comes_after_earlier_batches() -> None:
     ahead = Prefetcher(Source(0, OSError("gone")).poll, nothing, batch_records=1)
     assert offsets(await ahead.poll(timeout_ms=5000)) == [0]
     with pytest.raises(OSError, match="gone"):

@@ -59,7 +59,7 @@ def test_a_busy_partition_that_keeps_up_has_no_age() -> None:
         progress.handle({ONE: second + 1})
 
 
-def test_what_was_read_and_not_handled_is_not_done_whatever_the_position() -> None:
+def test_records_read_but_not_handled_are_not_done() -> None:
     progress, clock = made()
     progress.read({ONE: records(0, 4)})
     progress.observe(ONE, 5, 5)
@@ -122,7 +122,7 @@ def test_a_new_assignment_begins_anew() -> None:
     assert (progress.waiting(), progress.lag()) == ({TWO: 0.0}, 0)
 
 
-def test_an_end_that_moves_for_a_day_takes_little_memory_and_keeps_the_age() -> None:
+def test_a_moving_end_takes_little_memory() -> None:
     progress, clock = made()
     for second in range(20_000):
         clock.now = second

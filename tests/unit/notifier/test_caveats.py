@@ -51,7 +51,7 @@ def test_what_speaks_against_a_pair_is_told(found: tuple[str, ...], says: str) -
 
 
 @pytest.mark.parametrize("other", [{}, {"authority": CAMDEN}, {"authority": GLASGOW}, {"title": "Payroll bureau"}])
-def test_what_speaks_for_a_pair_is_no_caveat_and_a_nation_is_no_reason(other: dict[str, Any]) -> None:
+def test_a_reason_for_a_pair_is_no_caveat(other: dict[str, Any]) -> None:
     found = reasons(other=other)
     caveats = phrases.caveats(found)
     assert "procurement law" in caveats if other.get("authority") == GLASGOW else caveats == "", found
@@ -61,7 +61,7 @@ def test_what_speaks_for_a_pair_is_no_caveat_and_a_nation_is_no_reason(other: di
     assert "nations" not in why
 
 
-def test_a_block_says_which_council_a_caveat_is_about_and_an_ended_match_has_none() -> None:
+def test_a_caveat_names_its_council() -> None:
     far = ("Both plans have the same need, payroll.", "One is worth 30 times the other (£1 and £30).")
     items = [
         opportunity_view(state(side(LEEDS), side(code), **fields), LEEDS, "digest", change, name, None)

@@ -81,7 +81,7 @@ def test_an_open_match_says_who_what_when_why_and_by_when() -> None:
 @pytest.mark.parametrize(
     ("own", "other"), [("match_only", "open"), ("open", "match_only"), ("match_only", "match_only")]
 )
-def test_match_only_shows_authority_window_region_and_band_and_nothing_else(own: str, other: str) -> None:
+def test_a_match_only_email_shows_four_facts_only(own: str, other: str) -> None:
     """Even where the event should say too much."""
     leaky = state(
         side(LEEDS, sharing=own, title="Own secret"),

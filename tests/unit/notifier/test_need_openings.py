@@ -75,7 +75,7 @@ def test_a_member_of_a_group_that_has_to_extend_is_named() -> None:
     assert together(found) == "1 July 2027, if Bradford extends"
 
 
-def test_a_council_with_two_plans_is_named_with_the_second_and_written_to_once() -> None:
+def test_a_council_with_two_plans_is_written_to_once() -> None:
     pair, group_of_four = met(BRADFORD, SAME, "HR software"), SuggestedGroup(group(), SHORT)
     other = met(BRADFORD, SAME, "Payroll bureau for schools", "HR-2")
     found = block(pair, other, suggested=group_of_four)

@@ -26,7 +26,7 @@ def test_links_that_lie_in_wait_beside_the_file_are_not_followed(tmp_path: Path)
     assert victim.read_text() == "untouched"
 
 
-def test_a_new_file_is_for_its_owner_and_an_old_one_keeps_its_permissions(tmp_path: Path) -> None:
+def test_an_existing_file_keeps_its_permissions(tmp_path: Path) -> None:
     file = tmp_path / "state"
     write_atomically(file, "one")
     assert file.stat().st_mode & 0o777 == 0o600

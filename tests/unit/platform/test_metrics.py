@@ -13,10 +13,10 @@ import pytest
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
+from events.coalitions import CoalitionStatus
 from events.dead_letters import SPOOFING, DeadLetterReason
-from events.responses import Answer, MembershipAct
+from events.responses import AnswerKind, MembershipAct
 from events.topics import DEAD_CONTRACTS, DEAD_PLANS, DEAD_RESPONSES, TOPICS
-from services.domain.coalition import CoalitionStatus
 from services.domain.coalition_answers import ResponseOutcome
 from services.domain.notification_caps import Cap
 from services.domain.notifications import (
@@ -134,6 +134,6 @@ def test_the_known_values_are_all_there_are() -> None:
         "convened",
         "delegated",
     }
-    acts = _values(Answer) | _values(MembershipAct) | others
+    acts = _values(AnswerKind) | _values(MembershipAct) | others
     assert _known(metrics.RESPONSES_HANDLED, "kind") == acts
     assert _known(metrics.RESPONSES_HANDLED, "outcome") == _values(ResponseOutcome)
