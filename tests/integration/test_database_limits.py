@@ -39,9 +39,7 @@ async def shown(address: str, name: str) -> str:
         ("?application_name=a%20b", True, "2min"),
     ],
 )
-async def test_statements_have_a_limit_unless_a_command_reads_everything(
-    database_url: str, query: str, limited: bool, limit: str
-) -> None:
+async def test_statements_have_a_time_limit(database_url: str, query: str, limited: bool, limit: str) -> None:
     address = url(database_url, query=query, limited=limited)
     assert await shown(address, "statement_timeout") == limit
     assert await shown(address, "plan_cache_mode") == "force_generic_plan"

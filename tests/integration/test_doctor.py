@@ -84,7 +84,7 @@ def test_all_parts_are_there(parts: pytest.MonkeyPatch, mailbox: MailSink, datab
     ],
     ids=["kafka", "database", "smtp"],
 )
-def test_a_part_that_is_away_is_named_and_the_others_are_looked_at(
+def test_a_part_that_is_away_is_named(
     parts: pytest.MonkeyPatch, setting: str, value: str, part: str, code: ExitCode, says: str
 ) -> None:
     parts.setenv(PREFIX + setting, value.format(port=free_port()))

@@ -114,7 +114,7 @@ async def test_no_answer_leaves_it_unknown_and_it_is_tried_once_more(notifier: N
     assert (event.failure, event.attempts) == ("ambiguous", 2)
 
 
-async def test_what_may_have_arrived_and_is_then_refused_ends_as_unknown(notifier: NotifierHarness) -> None:
+async def test_a_mail_refused_after_it_may_have_arrived_is_unknown(notifier: NotifierHarness) -> None:
     """The first copy came: nobody may take the mail for one that certainly never did."""
     notifier.mailbox.answers.hang.add(MAILBOX)
     await notifier.run(channel=channels.smtp_from_url(notifier.mailbox.url, timeout=0.5))
@@ -183,7 +183,7 @@ async def test_a_late_word_of_success_counts(notifier: NotifierHarness) -> None:
     assert [intent.state for intent in await notifier.intents(LEEDS)] == ["sent"]
 
 
-async def test_a_mail_that_cannot_be_composed_is_given_up_and_blocks_nobody(notifier: NotifierHarness) -> None:
+async def test_a_mail_that_cannot_be_composed_blocks_nobody(notifier: NotifierHarness) -> None:
     await notifier.register(CAMDEN)
     await notifier.spoil(state())
     await notifier.arrives(state(side(LEEDS), side("E06000001")), state(side(CAMDEN), side("E06000002")))

@@ -114,7 +114,7 @@ class _Refusing:
         return await self._producer.send(*args, **kwargs)
 
 
-def test_what_is_not_acknowledged_goes_again_before_what_follows_it(tansu_broker: AnyBroker, database_url: str) -> None:
+def test_an_unacknowledged_message_goes_again_first(tansu_broker: AnyBroker, database_url: str) -> None:
     """The last record of a key must be the newest, also where an earlier one failed and a later one got through."""
 
     async def run(settings: Settings) -> None:
@@ -204,7 +204,7 @@ class _Held:
         return await self._producer.send(*args, **kwargs)
 
 
-def test_nobody_else_is_handed_the_connection_with_a_relays_locks(tansu_broker: AnyBroker, database_url: str) -> None:
+def test_a_relay_keeps_the_connection_of_its_locks(tansu_broker: AnyBroker, database_url: str) -> None:
     """A relay shares its pool with what measures the backlog. Were its locks on one connection and its work on another,
     the database would end the silence of the wrong one, and a relay that stands still kept its shards."""
 

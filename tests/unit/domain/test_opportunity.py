@@ -154,7 +154,7 @@ def test_an_opportunity_found_again_keeps_its_count() -> None:
     assert (row.revision, row.material_revision) == (3, 3)
 
 
-def test_a_plan_that_became_private_withdraws_and_says_nothing_of_it() -> None:
+def test_a_plan_that_became_private_withdraws_silently() -> None:
     hidden = (PLANS[0], replace(PLANS[1], title="Secret title", sharing=Sharing.PRIVATE))
     row, transition = after(ACTIVE, pair(Band.NONE, 0.0, plans=hidden))
     assert transition.state is not None

@@ -87,7 +87,7 @@ print(mb() - before, "triton" in sys.modules and sys.modules["triton"] is not No
 
 
 @pytest.mark.model
-def test_a_vector_is_what_the_library_gives_whatever_stands_beside_it() -> None:
+def test_a_vector_is_the_librarys_whatever_stands_beside_it() -> None:
     """Vectors are kept by text: they may depend neither on their batch nor on how this class makes them faster."""
     embedder = load_embedder()
     expected = _bare().encode(TEXTS, batch_size=len(TEXTS), normalize_embeddings=True, show_progress_bar=False)
