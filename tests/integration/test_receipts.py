@@ -74,7 +74,7 @@ async def test_an_undo_is_receipted_too(line: Line) -> None:
     assert subjects == {"noted, you are interested", "noted, you took an answer back"}
 
 
-async def test_a_receipt_does_not_promise_an_undo_that_would_be_refused(line: Line) -> None:
+async def test_a_receipt_promises_only_an_undo_that_is_possible(line: Line) -> None:
     await line.harness.publish(*(plan(authority) for authority in THREE))
     await line.harness.invite(LEEDS)
     await line.harness.act(BRADFORD, "accept")
