@@ -1,12 +1,8 @@
 """Whoever acted gets one receipt for each act that counted, with the way to take it back."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest_asyncio
-
 from events.responses import DelegationScope, ResponseIntroduced, ResponseMembership
-from services.local_stack.mail_sink import MailSink
 from tests.support.coalitions import (
     AS_OF,
     BRADFORD,
@@ -18,15 +14,9 @@ from tests.support.coalitions import (
     response_fields,
     undo,
 )
-from tests.support.notified_coalitions import THREE, Line, open_line
+from tests.support.notified_coalitions import THREE, Line
 from tests.support.notifier import body
 from tests.support.parties import OFFICE, OFFICE_NAME, convene, delegated, register_party, since
-
-
-@pytest_asyncio.fixture
-async def line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]:
-    async with open_line(database_url, mailbox) as found:
-        yield found
 
 
 def receipts(line: Line, authority: str) -> list[Any]:

@@ -1,11 +1,7 @@
 """From plans to the emails that suggest partners: one block a need, with what the plans share, and nothing else."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
-from services.local_stack.mail_sink import MailSink
 from services.matcher.framework_vectors import embed_frameworks
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import transaction
@@ -13,16 +9,10 @@ from services.store.framework_index import FrameworkIndex
 from services.store.frameworks import replace_frameworks
 from tests.support.coalitions import ALL, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, award, plan, withdrawal
 from tests.support.frameworks import SOFTWARE
-from tests.support.notified_coalitions import THREE, Line, open_line
+from tests.support.notified_coalitions import THREE, Line
 from tests.support.notifier import body
 
 NOW = {"supplier": "Paywell Ltd", "end": "2028-03-31"}
-
-
-@pytest_asyncio.fixture
-async def line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]:
-    async with open_line(database_url, mailbox) as found:
-        yield found
 
 
 async def _tell(line: Line) -> None:
