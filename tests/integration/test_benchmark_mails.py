@@ -23,7 +23,7 @@ pytestmark = pytest.mark.integration
 
 REMINDER = date(2026, 12, 3)
 """Half time: five of the ten working days."""
-PLAN = "Replacement of the HR and\u2026"
+PLAN = "Replacement of the HR\u2026"
 FIRST = f"{PLAN}: compare prices before extending"
 SECOND = f"{PLAN}: have you compared prices?"
 LAST = f"{PLAN}: extended without benchmark"
