@@ -28,15 +28,29 @@ RESPONSE_TEXTS: Final = {
 # Bounded repetition: a text that is one endless word must not take quadratic time.
 _EMAIL: Final = re.compile(r"[\w.+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 # After its 0, a British number has nine or ten digits, none of them a 0 at first. A time and a day are no number.
+_GAP: Final = r"[\s()\u2010-\u2015\u2212-]{0,2}"
+_MARK: Final = r"\s?[./_|]\s?"
 _TELEPHONE: Final = re.compile(
     r"(?<![\w-])(?!\d{4}\s(?:19|20)\d\d-\d\d-\d\d)"
-    r"(?:(?:\+|00)44[\s(]*\d(?:[\s()-]{0,2}\d){8,10}|0[1-9](?:[\s()-]{0,2}\d){8,9})(?!\w)"
+    rf"(?:(?:\+|00)44[\s(]*(?:{_GAP}\d){{9,11}}|\+[1-9](?:{_GAP}\d){{9,13}}|0[1-9](?:{_GAP}\d){{8,9}}"
+    # Dots and strokes also divide dates: here the first group has three to five digits.
+    rf"|(?=\d(?:[\s./_|]{{0,3}}\d){{9,10}}(?!\w))0[1-9]\d{{1,3}}{_MARK}\d{{3,4}}(?:{_MARK})?\d{{3,4}})(?!\w)"
 )
+_HALF_WIDTH: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+"""Full-width characters look like those of ASCII, and clients dial and mail to them."""
 
 
 def without_contacts(text: str) -> str:
     """Replace addresses and telephone numbers by `[e-mail removed]` and `[telephone removed]`."""
-    return _TELEPHONE.sub("[telephone removed]", _EMAIL.sub("[e-mail removed]", text))
+    return _replaced(_TELEPHONE, "[telephone removed]", _replaced(_EMAIL, "[e-mail removed]", text))
+
+
+def _replaced(pattern: re.Pattern[str], note: str, text: str) -> str:
+    parts, end = [], 0
+    for found in pattern.finditer(text.translate(_HALF_WIDTH)):
+        parts += [text[end : found.start()], note]
+        end = found.end()
+    return "".join((*parts, text[end:]))
 
 
 def redact(payload: PlanPayload) -> PlanPayload:
@@ -45,6 +59,12 @@ def redact(payload: PlanPayload) -> PlanPayload:
     contract = getattr(payload, "current_contract", None)
     if contract and (parts := _redacted(contract, CONTRACT_TEXTS)):
         changed["current_contract"] = contract.model_copy(update=parts)
+    quantity = getattr(payload, "quantity", None)
+    if quantity and (parts := _redacted(quantity, {"unit": SHORT_TEXT_LENGTH})):
+        changed["quantity"] = quantity.model_copy(update=parts)
+    # Two plans with the same note in place of an id would count as one purchase.
+    if _redacted(payload, {"procurement": SHORT_TEXT_LENGTH}):
+        changed["procurement"] = None
     lots = getattr(payload, "lots", None) or ()
     if (without := _redacted_lines(lots, SHORT_TEXT_LENGTH)) != tuple(lots):
         changed["lots"] = without

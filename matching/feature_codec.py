@@ -36,6 +36,7 @@ def encode_features(f: Features, policy: Policy) -> bytes:
         "readiness": f.readiness,
         "described": f.described,
         "scope": f.scope,
+        "post": f.post,
     }
     document = json.dumps(said, separators=(",", ":")).encode()
     return struct.pack("<I", len(document)) + document + f.embedding.astype("<f4").tobytes()
@@ -65,4 +66,5 @@ def decode_features(packed: bytes, plan: Plan, policy: Policy, groups: CpvGroupV
         readiness=said["readiness"],
         described=said["described"],
         scope=Scope(said["scope"]) if said["scope"] else None,
+        post=said["post"],
     )

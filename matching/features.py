@@ -18,6 +18,7 @@ from matching.policy import Category, Policy
 from matching.text.cleaning import clean, squeeze
 from matching.text.cpv_profile import CpvGroupVectors
 from matching.text.needs import PhraseIndex, find_needs
+from matching.text.posts import is_post
 from matching.text.scope import Scope, scope_of
 from matching.text.tokens import expand_synonyms, phrases, tf_idf_weights, tokens, weighted_counts
 
@@ -55,7 +56,7 @@ class Features:
     """The features of one plan. Vectors have unit length; `value` is NaN if unknown.
 
     `nature` is the likelihood of each of `scorer.NATURES`, `readiness` the logits that the plan's subject adds, and
-    `described` the amount of text, 0 to 1.
+    `described` the amount of text, 0 to 1; `post` says whether the title alone names a post or a team.
     """
 
     plan: Plan
@@ -79,6 +80,7 @@ class Features:
     readiness: float
     described: float
     scope: Scope | None
+    post: bool
 
     @property
     def small(self) -> bool:
@@ -181,6 +183,7 @@ def features_of(
         readiness=policy.scorer.readiness_of(titled, needed),
         described=described(len(texts.body.split())),
         scope=scope_of(plan),
+        post=is_post(texts.title, texts.body),
     )
 
 

@@ -44,7 +44,8 @@ def of_pair(a: Features, b: Features, policy: Policy) -> list[Limit]:
 
 
 def _say_scopes(a: Features, b: Features) -> str:
-    """A sentence about both scopes if one plan is for one site, the other for everything; otherwise empty.
+    """A sentence about both scopes if one plan is for one site, the other for everything; or only one for others than
+    the authority itself. Otherwise empty.
 
     Several sites are no difference: readers signed 10 of 21 such pairs, as many as of all others.
     """
@@ -52,6 +53,9 @@ def _say_scopes(a: Features, b: Features) -> str:
         if one.scope is Scope.SITE and other.scope in _WHOLE:
             site, whole = authority_short_name(one.plan.authority), authority_short_name(other.plan.authority)
             return f"{site} buys for one site, {whole} for {_WHOLE[other.scope]}."
+        if one.scope is Scope.OTHERS is not other.scope:
+            scheme, itself = authority_short_name(one.plan.authority), authority_short_name(other.plan.authority)
+            return f"{scheme} buys for others, such as academies or leaseholders, {itself} for itself."
     return ""
 
 

@@ -22,10 +22,14 @@ _BOUGHT: Final = {
 }
 
 
+def likeliest_nature(f: Features) -> str:
+    """The most likely nature of a plan, however unlikely. A title that names a post leaves no doubt."""
+    return "role" if f.post else NATURES[f.nature.index(max(f.nature))]
+
+
 def nature_of(f: Features) -> str:
     """The most likely nature of a plan; empty if its text is not clear."""
-    share = max(f.nature)
-    return NATURES[f.nature.index(share)] if share >= _CLEAR else ""
+    return likeliest_nature(f) if f.post or max(f.nature) >= _CLEAR else ""
 
 
 def say_natures(a: Features, b: Features) -> str:

@@ -22,14 +22,14 @@ class OneDnnLinear(nn.Module):
         return product
 
 
-def use_onednn_linear(model: nn.Module) -> int:
+def use_onednn_linear(model: nn.Module, tolerance: float = _TOLERANCE) -> int:
     """Replace each float32 linear layer of a model on the CPU by a PackedLinear, and return their number. A layer stays
     as it is if oneDNN is missing or computes another result."""
     done = 0
     for name, child in list(model.named_children()):
-        packed = _onednn_linear(child) if type(child) is nn.Linear else None
+        packed = _onednn_linear(child, tolerance) if type(child) is nn.Linear else None
         if packed is None:
-            done += use_onednn_linear(child)
+            done += use_onednn_linear(child, tolerance)
         else:
             setattr(model, name, packed)
             done += 1
@@ -37,7 +37,7 @@ def use_onednn_linear(model: nn.Module) -> int:
 
 
 @torch.inference_mode()
-def _onednn_linear(linear: nn.Linear) -> OneDnnLinear | None:
+def _onednn_linear(linear: nn.Linear, tolerance: float) -> OneDnnLinear | None:
     if linear.weight.dtype != torch.float32 or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return None
     rows = torch.linspace(-1.0, 1.0, 5 * linear.in_features).reshape(5, linear.in_features).sin()
@@ -47,5 +47,5 @@ def _onednn_linear(linear: nn.Linear) -> OneDnnLinear | None:
         found = packed(rows)
     except (RuntimeError, AttributeError):
         return None
-    near = float((found - expected).abs().max()) <= _TOLERANCE * max(1.0, float(expected.abs().max()))
+    near = float((found - expected).abs().max()) <= tolerance * max(1.0, float(expected.abs().max()))
     return packed if near else None

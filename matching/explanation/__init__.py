@@ -9,9 +9,9 @@ from matching.explanation.advice import advice_of
 from matching.explanation.nearest_move import nearest_move_of, say_move
 from matching.explanation.reasons import common_window, decide_by, reasons_of
 from matching.explanation.words import telling_words
+from matching.natures import likeliest_nature
 from matching.pair_scoring import ScoredPair
 from matching.policy import Policy
-from matching.scorer import NATURES
 from matching.successions import merger_of
 from matching.text.tokens import shared_terms
 
@@ -56,7 +56,7 @@ def _specification(found: ScoredPair, policy: Policy) -> Component:
         "cpv": round(s.cpv, 3),
         "telling_needs": round(s.needs, 3),
         "nature": round(s.nature, 3),
-        "natures": [NATURES[f.nature.index(max(f.nature))] for f in (found.a, found.b)],
+        "natures": [likeliest_nature(f) for f in (found.a, found.b)],
         "scopes": [found.a.scope, found.b.scope],
         "readiness": round(s.readiness, 3),
         "described": round(s.described, 3),

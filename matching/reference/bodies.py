@@ -28,6 +28,27 @@ _ACRONYM: Final = re.compile(r"[b-df-hj-np-tv-xz]{3,6}")
 _KINDS: Final = frozenset(["nhs", "ccg", "plc", "llp", "ltd"])
 """Acronyms for a kind of body, which identify none."""
 
+# Agencies of British departments and other parts whose names do not say so, in telling words (`_telling`).
+_PARTS_OF: Final = {
+    "ministry justice|moj": (
+        "court tribunal service|hmct|legal aid agency|prison probation service|hmpp|"
+        "national offender management service|national probation service|office public guardian|"
+        "criminal injurie compensation authority"
+    ),
+    "ministry defence|mod": (
+        "british army|royal air force|royal navy|defence equipment support|defence science technology laboratory|"
+        "hydrographic office"
+    ),
+    "home office": "passport office|hmpo|border force|visa immigration",
+    "cabinet office": "government digital service|gd|crown commercial service|civil service hr",
+    "department transport|dft": (
+        "driver vehicle licensing agency|dvla|driver vehicle standard agency|dvsa|maritime coastguard agency"
+    ),
+    "department education": "education skill funding agency|standard testing agency",
+    "department health|dhsc": "medicine healthcare product regulatory agency|public health england",
+    "foreign commonwealth office|fco": "fco service",
+}
+
 
 def is_same_body(one: str, other: str) -> bool:
     """Whether two authority identifiers mean one organisation or a parent and its part; the same in either order.
@@ -54,7 +75,7 @@ def _same(one: str, other: str) -> bool:
         council = identify(" ".join(_spelled(named)))
         return council is not None and council.code == code
     shorter, longer = sorted((_telling(words) for words in names), key=len)
-    if _is_part(shorter, longer):
+    if _is_part(shorter, longer) or _is_parent(shorter, longer) or _is_parent(longer, shorter):
         return True
     return _acronym_meets(*names) or _acronym_meets(*names[::-1]) or _acronym_shared(*names)
 
@@ -77,6 +98,24 @@ def _is_part(shorter: tuple[str, ...], longer: tuple[str, ...]) -> bool:
     starts = range(len(longer) - len(shorter) + 1)
     in_a_row = any(longer[at : at + len(shorter)] == shorter for at in starts)
     return in_a_row or (len(set(shorter)) >= _MIN_SHARED and set(shorter) <= set(longer))
+
+
+def _is_parent(parent: tuple[str, ...], part: tuple[str, ...]) -> bool:
+    """Whether a table says that one body belongs to the other. Two parts of one department are strangers."""
+    # The parent's name begins with the department: others only tell with whom a body works.
+    begins = " ".join(parent) + " "
+    return any(
+        begins.startswith(tuple(f"{name} " for name in department.split("|")))
+        and _names_one(parts, part)
+        and not _names_one(parts, parent)
+        for department, parts in _PARTS_OF.items()
+    )
+
+
+def _names_one(listed: str, words: tuple[str, ...]) -> bool:
+    """Whether a name has the words of one of the listed bodies in a row."""
+    spaced = f" {' '.join(words)} "
+    return any(f" {body} " in spaced for body in listed.split("|"))
 
 
 def _acronym_meets(short: tuple[str, ...], spelled: tuple[str, ...]) -> bool:

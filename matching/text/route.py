@@ -21,7 +21,8 @@ _OPENING: Final = 400
 """The number of characters of a description that are read: later mentions of frameworks have other reasons."""
 
 _CALL_OFF: Final = re.compile(
-    r"\b(?:call[- ]?offs?|mini[- ]?comp(?:etition)?s?|further competitions?)\b(?! (?:contracts? )?may\b)",
+    r"\b(?:call[- ]?offs?|called[- ]off (?:of|from|under|via)|"
+    r"mini[- ]?comp(?:etition)?s?|further competitions?)\b(?! (?:contracts? )?may\b)",
     re.I,
 )
 _AGREEMENT: Final = r"\b(?:frameworks?|lots?)\b"
@@ -33,6 +34,34 @@ _DIRECT_FROM_AGREEMENT: Final = re.compile(
 _DYNAMIC_PURCHASING: Final = re.compile(r"\bdps\b|\bdynamic purchasing", re.I)
 _DYNAMIC_MARKET: Final = re.compile(r"\bdynamic market", re.I)
 _FRAMEWORK: Final = re.compile(r"\bframeworks?\b(?! for (?:change|action))", re.I)
+# A framework that opens its list to more suppliers is no new one.
+_REOPENING: Final = re.compile(
+    r"\b(?:list|framework) re-?open\w*|\bre-?open\w* (?:of )?(?:the )?(?:list|framework)", re.I
+)
+
+# In descriptions "framework" alone says nothing: it may be one of policy, or an earlier contract. The verb does.
+_ADJECTIVES: Final = (
+    r"(?:policy|legal|regulatory|statutory|democratic|strategic|outcomes?|competency|quality|planning|governance|"
+    r"performance|assurance|formal|inspection|commissioning)"
+)
+_KIND: Final = r"(?:(?:open |flexible |pseudo )?framework\w*|dps|dynamic purchasing system)"
+_USED: Final = re.compile(
+    r"\b(?:via|through|under|using|utilis\w+|(?:off|from|registered on|listed on))"
+    r" (?:(?:the|an existing|its|our|their|existing) )?"
+    r"(?!(?:a|an|new|proposed|this|these|resulting)\b)"
+    rf"(?:(?!(?:to|of|for|and|or|is|are|will|that|in|a|new|{_ADJECTIVES})\b)[\w&'()/.-]+,? ){{0,7}}?{_KIND}\b",
+    re.I,
+)
+_SET_UP: Final = re.compile(
+    r"^(?:an? |the |this |open |national )?(?:framework|dps|dynamic purchasing system)(?: agreement| \(dps\))?"
+    r" (?:award )?(?:for|is for|will|relates to)\b"
+    r"|\b(?:establish\w*|set(?:ting)? up|creat(?:e|es|ed|ing|ion of)|form|put(?:ting)? in place|procur(?:e|ed|ing)|"
+    r"enter(?:ing)? into|award(?:ed)?|secure|join|require|"
+    r"(?:appoint\w*|admission|suppliers) (?:[\w-]+ ){0,4}?(?:on)?to)"
+    rf" (?:the |a |an |its |this |our )?(?:(?!(?:to|in|that|is|are|will|via|under|through|using|off|from|existing"
+    rf"|{_ADJECTIVES})\b)[\w&'()/-]+,? ){{0,6}}?{_KIND}\b",
+    re.I,
+)
 
 
 def route_of(plan: Plan) -> Route | None:
@@ -45,8 +74,18 @@ def route_of(plan: Plan) -> Route | None:
     if _DYNAMIC_MARKET.search(title):
         return Route.DYNAMIC_MARKET
     if _FRAMEWORK.search(title):
-        return Route.FRAMEWORK
-    return Route.CALL_OFF if _calls_off(squeeze(plan.description[:_OPENING])) else None
+        return None if _REOPENING.search(title) else Route.FRAMEWORK
+    return _described(squeeze(plan.description[:_OPENING]))
+
+
+def _described(text: str) -> Route | None:
+    """The route that a description tells by its verb: "via the X framework", "to establish a framework"."""
+    if _calls_off(text):
+        return Route.CALL_OFF
+    set_up = _SET_UP.search(text)
+    if set_up:
+        return Route.DYNAMIC_PURCHASING if _DYNAMIC_PURCHASING.search(set_up.group()) else Route.FRAMEWORK
+    return Route.CALL_OFF if _USED.search(text) else None
 
 
 def _calls_off(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Reads from a plan's words whether the purchase serves one site, several, the whole estate or the whole area."""
+"""Reads from a plan's words whether the purchase serves one site, several, the estate, the area or others."""
 
 import re
 from enum import StrEnum
@@ -16,6 +16,8 @@ class Scope(StrEnum):
     SITES = "sites"
     ESTATE = "estate"
     AREA = "area"
+    OTHERS = "others"
+    """Not the authority itself, but members of a scheme of its own: academies, leaseholders."""
 
 
 _OPENING: Final = 400
@@ -48,6 +50,13 @@ _ESTATE: Final = re.compile(
     r"|\b(?:entire|whole|total|corporate) (?:property |housing )?(?:estate|portfolio|stock)\b"
     rf"|\bcorporate (?:property|{_PLACES})\b|\bcouncil'?s? housing stock\b|\bpublic buildings\b"
     r"|\b(?:council|authority)'?s? (?:owned )?(?:sites|buildings|properties|premises)\b",
+    re.I,
+)
+
+_OTHERS: Final = re.compile(
+    r"\b(?:academies|(?:multi[- ])?academy trusts|leaseholders?'?"
+    r"|schools'? (?:[\w']+ ){0,2}(?:insurance|cover|scheme)"
+    r"|(?:insurance|cover|scheme) for (?:[\w']+ ){0,3}schools)(?!\w)",
     re.I,
 )
 
@@ -96,6 +105,8 @@ def scope_of(plan: Plan) -> Scope | None:
     Only a title names one site: descriptions name places for many other reasons, such as where to send the bids.
     """
     title = squeeze(tidy(plan.title))
+    if _OTHERS.search(title):
+        return Scope.OTHERS
     return _told(title) or _named(title) or _told(squeeze(tidy(plan.description[:_OPENING])))
 
 

@@ -110,15 +110,15 @@ async def load_home(session: AsyncSession, authority: str, at: datetime, today: 
     return Home(due, asked, found, await own_plans(session, authority, today), begun)
 
 
-async def own_plans(session: AsyncSession, authority: str, today: date) -> list[OwnPlan]:
-    """The authority's active plans, earliest tender first; at most `LIMIT`."""
+async def own_plans(session: AsyncSession, authority: str, today: date, limit: int = LIMIT) -> list[OwnPlan]:
+    """The authority's active plans, earliest tender first; at most `limit`."""
     state = col(PlanRecord.state)
     query = (
         select(PlanRecord)
         .where(col(PlanRecord.authority) == authority, col(PlanRecord.status) == Status.ACTIVE, state.is_not(None))
         .order_by(state["tender_window"]["earliest"].as_string(), col(PlanRecord.plan_id))
     )
-    rows = (await session.execute(query.limit(LIMIT))).scalars().all()
+    rows = (await session.execute(query.limit(limit))).scalars().all()
     partners = await opportunities.active_for_plan(session, [row.plan_id for row in rows])
     counts = {
         plan_id: sum(not waits_for_person(other.partition(":")[0], today) for other in others)
@@ -128,14 +128,14 @@ async def own_plans(session: AsyncSession, authority: str, today: date) -> list[
 
 
 async def load_plan(
-    session: AsyncSession, authority: str, plan_id: str, today: date
+    session: AsyncSession, authority: str, plan_id: str, today: date, limit: int = LIMIT
 ) -> tuple[OwnPlan, list[Match]] | None:
     """One of the authority's own plans with its matches, strongest first; None if it has no such plan."""
     row = (await plans.by_id(session, [plan_id])).get(plan_id)
     if row is None or row.authority != authority or not row.state:
         return None
     mine = await opportunities.find(
-        session, authority=authority, plan_id=plan_id, band=None, status="active", limit=LIMIT
+        session, authority=authority, plan_id=plan_id, band=None, status="active", limit=limit
     )
     stored = await plans.by_id(session, {one for pair in mine for one in (pair.plan_a, pair.plan_b)})
     agreed = await introductions.agreed(session, [one.opportunity_id for one in mine])

@@ -179,6 +179,11 @@ def _database(error: BaseException) -> Problem | None:
 
 _SAID: Final = (
     (
+        r"invalid connection option|invalid URI query parameter",
+        ExitCode.USAGE,
+        f"{PREFIX}DATABASE_URL has an option after its ? that PostgreSQL's driver does not know",
+    ),
+    (
         r"password authentication failed|no pg_hba.conf entry|role \".*\" (does not exist|is not perm)|no password",
         ExitCode.DATABASE,
         f"{{where}} refuses the sign-in: see user and password in {PREFIX}DATABASE_URL",

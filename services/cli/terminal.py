@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from services.application.csv_cells import defuse
+
 _STEERING: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
@@ -30,15 +32,15 @@ def rendered(data: bytes, longest: int = 4096) -> str:
 def print_rows(names: Sequence[str], rows: Sequence[Sequence[str]], ids: Sequence[str] | None = None) -> None:
     """Print a table on a terminal, with multi-line cells. In a pipe, print tab-separated lines under a line of names.
 
-    `cut`, `sort` and a spreadsheet can read those: line breaks in a cell become "; ". In a pipe, the `ids` of the rows,
-    which are too long for a terminal, come first.
+    `cut`, `sort` and a spreadsheet can read those: line breaks in a cell become "; ", and no cell is a formula. In a
+    pipe, the `ids` of the rows, which are too long for a terminal, come first.
     """
     if not sys.stdout.isatty():
         lines = [names, *rows]
         if ids is not None:
             lines = [(first, *rest) for first, rest in zip(("id", *ids), lines, strict=True)]
         for line in lines:
-            typer.echo("\t".join(plain(cell.replace("\n", "; ")) for cell in line))
+            typer.echo("\t".join(defuse(plain(cell.replace("\n", "; "))) for cell in line))
         return
     if rows:
         table = Table(box=None, pad_edge=False)

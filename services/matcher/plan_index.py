@@ -14,7 +14,7 @@ from services.domain.ids import features_hash
 from services.platform import metrics
 from services.store import plan_features
 from services.store.pipelined_queries import PipelinedQuery, fetch
-from services.store.plan_features import NOTHING_SEEN, IndexDelta, Placement, Words
+from services.store.plan_features import NOTHING_SEEN, ChangePosition, IndexDelta, Placement, Words
 
 Revisions = Mapping[str, int]
 
@@ -26,15 +26,16 @@ class SnapshotIndex:
     after its commit, and finds every plan of the older snapshot.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, portion: int = plan_features.PORTION) -> None:
         self._engine = engine
+        self._portion = portion
         self._index = PlanIndex()
         self._seen = NOTHING_SEEN
         self._following = asyncio.Lock()
 
     def delta(self) -> PipelinedQuery[IndexDelta]:
         """The query for the changes since the last search. Run it first in the transaction that searches."""
-        return plan_features.delta(self._seen, self._engine.generation.id)
+        return self._changes(self._seen)
 
     async def search(
         self, session: AsyncSession, asking: Mapping[str, Features], as_of: date, delta: IndexDelta
@@ -58,6 +59,9 @@ class SnapshotIndex:
         metrics.CANDIDATES.inc(sum(map(len, near)))
         return found | dict(zip(queries, near, strict=True))
 
+    def _changes(self, since: ChangePosition, after: tuple[int, str] | None = None) -> PipelinedQuery[IndexDelta]:
+        return plan_features.delta(since, self._engine.generation.id, after, self._portion)
+
     async def nearest(self, session: AsyncSession, vector: Vector, limit: int) -> Revisions:
         """Find the plans with the nearest words in the session's snapshot, even if rules keep them apart."""
         delta = await fetch(session, self.delta())
@@ -73,7 +77,7 @@ class SnapshotIndex:
             delta.until.server,
         ):
             # PostgreSQL restarted since the query: the old server's transaction ids mean nothing to the new one.
-            delta = await fetch(session, plan_features.delta(known, self._engine.generation.id))
+            delta = await fetch(session, self._changes(known))
         if known == NOTHING_SEEN:
             self._index, self._seen = PlanIndex(), NOTHING_SEEN
         elif delta.until.is_older(known):
@@ -83,8 +87,7 @@ class SnapshotIndex:
             self._index.upsert(delta.entries)
             if delta.after is None:
                 break
-            portion = plan_features.delta(delta.since, self._engine.generation.id, delta.after)
-            delta = await fetch(session, portion)
+            delta = await fetch(session, self._changes(delta.since, delta.after))
         self._seen = delta.until
         metrics.ACTIVE_PLANS.set(len(self._index))
 

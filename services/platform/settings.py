@@ -6,16 +6,18 @@ start other programs hand the environment on. The encoders read the variables of
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "JOINTLY_"
+MAX_PORT: Final = 65_535
 SignatureMode = Literal["off", "if-present", "required"]
 _FILES: Final = (
     "policy_file",
@@ -31,6 +33,15 @@ _FILES: Final = (
 
 class SettingsError(Exception):
     """A setting is missing or invalid; the message names it, the reason and the remedy."""
+
+
+def _split_url(url: str) -> SplitResult:
+    """Split a URL. Raise ValueError if its host or port is invalid: urllib's own sentence could repeat a password."""
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.port != 0:
+            return parts
+    raise ValueError(f"has no valid host, or a port that is not from 1 to {MAX_PORT}; escape / ? # @ : in a password")
 
 
 class Settings(BaseSettings):
@@ -270,7 +281,7 @@ class Settings(BaseSettings):
     def _host_port(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for part in value:
             host, _, port = part.rpartition(":")
-            if not host or not port.isdigit():
+            if not host or not port.isdecimal() or not 0 < int(port) <= MAX_PORT:
                 raise ValueError(f"'{part}' is not host:port, for example broker-1:9092")
         return value
 
@@ -285,14 +296,14 @@ class Settings(BaseSettings):
     @classmethod
     def _postgresql(cls, value: SecretStr) -> SecretStr:
         url = value.get_secret_value()
-        if url and urlsplit(url).scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
+        if url and _split_url(url).scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
             raise ValueError("must start with postgresql://; other databases are not supported")
         return value
 
     @field_validator("smtp_url")
     @classmethod
     def _smtp(cls, value: SecretStr) -> SecretStr:
-        parts = urlsplit(value.get_secret_value())
+        parts = _split_url(value.get_secret_value())
         if value.get_secret_value() and (parts.scheme not in ("smtp", "smtps") or not parts.hostname):
             raise ValueError("must be smtp://host:port or smtps://host:port")
         unknown = {name for name, _ in parse_qsl(parts.query)} - {"starttls"}

@@ -30,7 +30,7 @@ PRUNE_EVERY_SECONDS: Final = 600.0
 STALE_SECONDS: Final = 10.0
 """A message read longer ago is not sent: this process may have been stopped, and the shard may have a new owner."""
 SILENCE_SECONDS = 20
-"""PostgreSQL releases the locks of a relay that is silent for this long."""
+"""PostgreSQL releases the locks of a relay that is silent for this long, unless it is given another time."""
 IN_FLIGHT: Final = timedelta(minutes=2)
 """A takeover publishes the last messages of this period again. It is longer than the request timeout."""
 
@@ -38,14 +38,24 @@ log: Final = logs.get(__name__)
 
 
 class OutboxPublisher:
-    """Publishes the shards that it can lock. `last_round` is the time of its last read of the outbox, even if empty."""
+    """Publishes the shards that it can lock.
 
-    def __init__(self, engine: AsyncEngine, producer: AIOKafkaProducer, kept: timedelta = timedelta(days=7)) -> None:
+    `last_round` is the time of its last read of the outbox, even if empty; `last_turn` also counts those that failed.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        producer: AIOKafkaProducer,
+        kept: timedelta = timedelta(days=7),
+        silence_seconds: int | None = None,
+    ) -> None:
         self._engine = engine
         self._producer = producer
         self._kept = kept
+        self._silence_seconds = silence_seconds or SILENCE_SECONDS
         self._in_flight: set[tuple[str, str]] = set()
-        self.last_round = time.monotonic()
+        self.last_round = self.last_turn = time.monotonic()
 
     async def run_for_ever(self) -> None:
         """Publish until cancelled. A lost connection loses the shards, and the publisher starts again."""
@@ -55,6 +65,7 @@ class OutboxPublisher:
                 await self._run_session()
             except Exception as error:
                 attempt = attempt + 1 if time.monotonic() - self.last_round > STALE_SECONDS else 1
+                self.last_turn = time.monotonic()
                 metrics.RELAY_SHARDS_HELD.set(0)
                 log.warning("relay interrupted", error=retry.one_line(error))
                 await asyncio.sleep(retry.backoff_seconds(attempt))
@@ -76,7 +87,7 @@ class OutboxPublisher:
 
     async def _hold_and_publish(self, session: AsyncSession) -> None:
         # If this process stalls, PostgreSQL ends the session, and releases the locks, after this long.
-        await session.execute(text(f"SET idle_session_timeout = '{SILENCE_SECONDS}s'"))
+        await session.execute(text(f"SET idle_session_timeout = '{self._silence_seconds}s'"))
         await outbox.listen(session)
         await outbox.requeue_latest(session, self._in_flight)
         self._in_flight.clear()
@@ -87,11 +98,12 @@ class OutboxPublisher:
                 looked = time.monotonic()
                 held |= await self._acquire_shards(session, held)
                 metrics.RELAY_SHARDS_HELD.set(len(held))
-            if time.monotonic() - pruned > PRUNE_EVERY_SECONDS:
-                pruned = time.monotonic()
-                await outbox.prune(session, now() - self._kept)
             published = await self._publish(session, held)
-            self.last_round = time.monotonic()
+            self.last_round = self.last_turn = time.monotonic()
+            # Behind what waits, and in parts: to delete all after a long outage would exceed a statement's time.
+            due = time.monotonic() - pruned > PRUNE_EVERY_SECONDS
+            if due and await outbox.prune(session, now() - self._kept) < outbox.PRUNED_AT_ONCE:
+                pruned = time.monotonic()
             if published < AT_ONCE:
                 # Everything read has been sent. A notification of new messages ends the wait immediately.
                 await outbox.wait_for_notify(session, IDLE_SECONDS)

@@ -9,11 +9,12 @@ A plan that can't be matched any more keeps its row without a vector, so that ma
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, TextClause, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
@@ -228,8 +229,9 @@ class IndexDelta:
     after: tuple[int, str] | None
 
 
-_DELTA: Final = text(
-    f"""
+def delta_query(portion: int) -> str:
+    """Build the query for one portion. The limit is a literal: the planner must know it to choose the index."""
+    return f"""
     SELECT CAST(pg_postmaster_start_time() AS text), CAST(pg_current_snapshot() AS text), f.*
     FROM (VALUES (1)) AS always(one) LEFT JOIN (
         SELECT written_xid, plan_id, revision, authority, joinable, earliest, latest, flexible, preparation_days, local,
@@ -237,21 +239,27 @@ _DELTA: Final = text(
         FROM plan_features
         WHERE (written_xid, plan_id) > (CAST(:xid AS bigint), CAST(:plan_id AS text))
             AND NOT pg_visible_in_snapshot(CAST(CAST(written_xid AS text) AS xid8), CAST(:snapshot AS pg_snapshot))
-        ORDER BY written_xid, plan_id LIMIT {PORTION}
+        ORDER BY written_xid, plan_id LIMIT {portion}
     ) f ON true
     """  # noqa: S608 (a number of ours)
-)
 
 
-def delta(since: ChangePosition, generation: str, after: tuple[int, str] | None = None) -> PipelinedQuery[IndexDelta]:
+def delta(
+    since: ChangePosition, generation: str, after: tuple[int, str] | None = None, portion: int = PORTION
+) -> PipelinedQuery[IndexDelta]:
     """Read the first portion of the changes since a snapshot, or the portion after the row `after`. Plans of another
     generation can't be matched. In a REPEATABLE READ transaction the portions miss nothing."""
     xid, plan_id = after or (int(since.snapshot.split(":")[0]), "")
     given = {"generation": generation, "xid": xid, "plan_id": plan_id, "snapshot": since.snapshot}
-    return PipelinedQuery(_DELTA, given, lambda found: _delta(since, found))
+    return PipelinedQuery(_statement(portion), given, lambda found: _delta(since, found, portion))
 
 
-def _delta(since: ChangePosition, found: Rows) -> IndexDelta:
+@cache
+def _statement(portion: int) -> TextClause:
+    return text(delta_query(portion))
+
+
+def _delta(since: ChangePosition, found: Rows, portion: int) -> IndexDelta:
     changed = [row[2:] for row in found if row[2] is not None]
     entries = [
         IndexEntry(plan_id, revision, authority, _opening(*opening), _halves(vector))
@@ -259,7 +267,7 @@ def _delta(since: ChangePosition, found: Rows) -> IndexDelta:
         if vector is not None
     ]
     closed = [row[1] for row in changed if row[-1] is None]
-    after = (changed[-1][0], changed[-1][1]) if len(changed) == PORTION else None
+    after = (changed[-1][0], changed[-1][1]) if len(changed) == portion else None
     return IndexDelta(since, ChangePosition(found[0][0], found[0][1]), entries, closed, after)
 
 

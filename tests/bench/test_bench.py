@@ -28,7 +28,7 @@ RUNS: dict[str, Any] = {
 }
 
 
-def test_the_table_has_a_column_a_size_and_says_how_many_times_faster() -> None:
+def test_the_table_says_how_many_times_faster_each_size_is() -> None:
     lines = report.table({"runs": RUNS}).splitlines()
     assert lines[0] == "| | 3,086 plans (real) | 10,000 plans |"
     assert "| (b) plain loop, new plans/s | 20.0 | 10.0 |" in lines

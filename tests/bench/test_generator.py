@@ -13,7 +13,7 @@ from tests.bench.partners import measure
 FACTS = {"tender_window", "value", "regions", "revision"}
 
 
-def test_a_seed_always_gives_the_same_plans_and_another_seed_others() -> None:
+def test_a_seed_always_gives_the_same_plans() -> None:
     assert list(plans(300, seed=4)) == list(plans(300, seed=4))
     assert [plan.title for plan in plans(300, seed=4)] != [plan.title for plan in plans(300, seed=5)]
 

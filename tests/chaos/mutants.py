@@ -254,7 +254,7 @@ MUTANTS: Final = (
                 "    wishes = Preferences(immediate=True, digest=True, takes_part=True)\n",
             ),
         ],
-        ["tests/integration/test_notifier.py::test_what_is_not_wanted_at_the_moment_of_sending_is_not_sent"],
+        ["tests/integration/test_notifier.py::test_a_mail_unwanted_at_sending_is_not_sent"],
     ),
     Mutant(
         "withdrawal of what was merely not retrieved",

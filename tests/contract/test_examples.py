@@ -61,7 +61,7 @@ def test_payloads_schemas_and_examples_are_the_same_set() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_example_stands_on_a_topic_that_carries_it_under_its_key(kind: str) -> None:
+def test_an_example_has_the_topic_and_key_of_its_type(kind: str) -> None:
     golden = example(kind)
     topic = next(t for t in TOPICS if t.name == golden["topic"] or golden["topic"].startswith(f"{t.name}."))
     assert payload_types()[kind] in topic.payloads
@@ -71,7 +71,7 @@ def test_an_example_stands_on_a_topic_that_carries_it_under_its_key(kind: str) -
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_example_reads_in_both_modes_and_comes_back_as_it_was(kind: str) -> None:
+def test_an_example_reads_the_same_in_both_modes(kind: str) -> None:
     golden = example(kind)
     event = decode(headers_of(golden), value_of(golden), PAYLOADS)
     assert type(event.payload) is payload_types()[kind]

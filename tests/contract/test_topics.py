@@ -185,14 +185,14 @@ def test_an_event_type_belongs_to_one_family() -> None:
     assert len(kinds) == len(set(kinds))
 
 
-def test_what_is_too_large_reaches_us_and_fits_into_a_dead_letter() -> None:
+def test_an_oversized_record_fits_into_a_dead_letter() -> None:
     assert 2 * MAX_VALUE_BYTES < int(PLANS.config["max.message.bytes"]) <= 1024 * 1024
     for topic in TOPICS:
         if topic.payloads == (DeadLetter,):
             assert int(topic.config["max.message.bytes"]) > 2 * MAX_STORED_BYTES
 
 
-def test_whoever_consumes_has_somewhere_to_put_what_it_can_not_read() -> None:
+def test_every_consumer_has_a_topic_for_dead_letters() -> None:
     families = {topic.name.split(".")[1] for topic in TOPICS if topic.name.startswith("dead-letters.")}
     read = {
         topic.name.split(".")[1]

@@ -119,7 +119,7 @@ async def tamper(sessions: Sessions, *statements: str) -> None:
             await session.execute(text(statement))
 
 
-async def test_acts_are_appended_with_the_callers_transaction_or_not_at_all(sessions: Sessions) -> None:
+async def test_acts_are_appended_in_the_callers_transaction(sessions: Sessions) -> None:
     assert await append(sessions, 3) == [0, 1, 2]
     async with sessions() as session:
         assert await audit_log.append(session, [act()]) == [3]

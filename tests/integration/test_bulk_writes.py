@@ -29,7 +29,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return statements
 
 
-async def test_one_statement_changes_several_tables_and_wakes_the_relay(database: AsyncEngine, said: list[str]) -> None:
+async def test_one_statement_changes_several_tables(database: AsyncEngine, said: list[str]) -> None:
     sessions = make_sessions(database)
     vector = np.array([0.1, -1 / 3, 1e-8], dtype=np.float32)
     row = outbox.to_columns("topic", "1", Message(key=b"k", headers=(), value=b"\x00\xff"))
@@ -67,7 +67,7 @@ async def test_nothing_to_change_says_nothing(database: AsyncEngine, said: list[
     assert said == []
 
 
-def test_two_statements_with_a_parameter_of_one_name_are_refused() -> None:
+def test_two_parameters_of_one_name_are_refused() -> None:
     writes = BulkWrites()
     writes.add("DELETE FROM a WHERE x = :x", x=1)
     with pytest.raises(ValueError, match="name a parameter x"):

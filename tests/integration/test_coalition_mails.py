@@ -139,7 +139,7 @@ async def test_whoever_let_an_invitation_lapse_is_invited_again(line: Line) -> N
     assert [row.authority for row in rows] == [BRADFORD, KIRKLEES, KIRKLEES]
 
 
-async def test_who_answers_on_another_pair_is_told_that_its_group_lapsed(line: Line) -> None:
+async def test_a_lapsed_group_is_told_to_who_answers_on_another_pair(line: Line) -> None:
     await _invite(line)
     await line.harness.publish(plan(CALDERDALE))
     line.harness.on(date(2027, 1, 11))
@@ -163,7 +163,7 @@ async def test_reminders_go_to_whom_has_not_answered(line: Line) -> None:
     assert len(line.to(KIRKLEES)) == 1
 
 
-async def test_formed_frozen_and_awarded_are_told_to_all_but_the_actor(line: Line) -> None:
+async def test_each_stage_is_told_to_all_but_the_actor(line: Line) -> None:
     await _invite(line)
     await line.harness.act(BRADFORD, "accept")
     await line.harness.act(KIRKLEES, "accept")

@@ -285,7 +285,7 @@ async def test_nobody_takes_back_what_another_said(harness: CoalitionsHarness) -
     assert (await harness.states())[BRADFORD] == "declined"
 
 
-async def test_not_the_same_thing_parts_a_pair_until_a_requirement_changes(harness: CoalitionsHarness) -> None:
+async def test_a_changed_requirement_ends_a_not_the_same_thing(harness: CoalitionsHarness) -> None:
     await _three(harness)
     values = pair_fields(BRADFORD, KIRKLEES, 900)
     await harness.respond(ResponseAnswered(**values, answer="not-the-same", reason="different-product"))
@@ -330,7 +330,7 @@ async def test_an_invitation_to_a_partner_makes_a_coalition_of_two(harness: Coal
     assert (await harness.only()).status == "formed"
 
 
-async def test_a_near_miss_in_time_is_in_no_group_until_somebody_moves(harness: CoalitionsHarness) -> None:
+async def test_a_near_miss_in_time_is_in_no_group(harness: CoalitionsHarness) -> None:
     later = {"tender_window": {"earliest": "2027-11-01", "latest": "2028-01-31"}}
     await harness.publish(plan(LEEDS), plan(BRADFORD), plan(KIRKLEES, **later))
     (bands,) = {tuple(row.band for row in await harness.rows("SELECT band FROM opportunities ORDER BY band"))}
@@ -351,7 +351,7 @@ async def test_an_opportunity_that_has_ended_can_not_be_answered(harness: Coalit
     assert sentence.startswith("the opportunity has ended since. ")
 
 
-async def test_why_an_opportunity_ended_stays_untold_once_a_plan_has_closed(harness: CoalitionsHarness) -> None:
+async def test_a_closed_plan_hides_why_its_opportunity_ended(harness: CoalitionsHarness) -> None:
     await harness.publish(plan(LEEDS), plan(BRADFORD))
     await harness.publish(withdrawal(BRADFORD))
     await harness.publish(plan(BRADFORD, 3, sharing="private"))

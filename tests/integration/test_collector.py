@@ -254,7 +254,7 @@ OWN = {
 }
 
 
-async def test_an_authority_s_own_plan_takes_the_place_of_the_notice_s(database: AsyncEngine) -> None:
+async def test_an_authoritys_own_plan_replaces_the_notices(database: AsyncEngine) -> None:
     published = Published()
     with serving(FeedServer([release(1, DAY), release(3, DAY)])) as server:
         source = find_a_tender(server.base)
@@ -278,7 +278,7 @@ async def test_a_purchase_the_authority_sent_itself_is_not_published(database: A
     assert published.events == []
 
 
-async def test_a_plan_that_the_authority_sent_is_out_of_reach_for_notices(database: AsyncEngine) -> None:
+async def test_notices_never_change_a_plan_the_authority_sent(database: AsyncEngine) -> None:
     same_plan = OWN | {"plan_id": "E06000032:ocds-h6vhtk-000001"}
     assert await store_own(database, same_plan) is RecordOutcome.APPLIED
     noticed = same_plan | {"revision": 9, "origin": "notice"}

@@ -72,7 +72,7 @@ async def test_a_withdrawal_below_what_is_still_shared_is_seen(harness: Contract
     assert len(await harness.rows("SELECT 1 FROM outbox")) == 2, "from revision 10 on nothing is shared any more"
 
 
-async def test_a_forgotten_authority_shares_nothing_and_nothing_comes_back(harness: ContractsHarness) -> None:
+async def test_a_forgotten_authority_shares_nothing(harness: ContractsHarness) -> None:
     await harness.handle(contract(), contract(reference="C-2"), contract(BRADFORD))
     async with transaction(harness.sessions) as session:
         assert await contracts.count_of(session, LEEDS) == 2

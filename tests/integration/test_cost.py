@@ -91,9 +91,7 @@ def moved(plan: PlanPublished, revision: int, latest: str) -> PlanPublished:
     return plan.model_copy(update={"revision": revision, "tender_window": window})
 
 
-async def test_a_batch_of_updates_costs_a_few_statements_and_embeds_nothing(
-    database: AsyncEngine, matcher: Matcher
-) -> None:
+async def test_a_batch_of_updates_costs_a_few_statements(database: AsyncEngine, matcher: Matcher) -> None:
     await matcher.handle([record_of(moved(plan, 2, "2027-12-20")) for plan in PLANS[:BATCH]])
     embedder = matcher.context.embedder
     assert isinstance(embedder, Counting)

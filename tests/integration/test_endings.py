@@ -45,7 +45,7 @@ def ended(kind: type[PlanWithdrawn] | type[PlanAwarded], revision: int, **fields
 
 
 @pytest.mark.parametrize("kind", [PlanWithdrawn, PlanAwarded])
-async def test_a_superseded_ending_of_a_plan_that_stands_is_one_dead_letter(
+async def test_a_superseded_ending_is_one_dead_letter(
     matcher: Matcher, sessions: Sessions, kind: type[PlanWithdrawn] | type[PlanAwarded]
 ) -> None:
     late = ended(kind, 4, reason="Somebody's words") if kind is PlanWithdrawn else ended(kind, 4)

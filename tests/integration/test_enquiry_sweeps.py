@@ -70,7 +70,7 @@ async def test_a_withdrawn_plan_asks_nobody(scene: EnquiryScene) -> None:
     assert await questions(scene, BRADFORD) == []
 
 
-async def test_the_home_page_asks_the_database_as_often_for_many_questions(scene: EnquiryScene) -> None:
+async def test_many_questions_cost_the_home_page_no_more_queries(scene: EnquiryScene) -> None:
     await scene.contracts.handle(contract(BRADFORD))
     counts = []
     for number in (1, 2):
@@ -87,7 +87,7 @@ async def test_the_home_page_asks_the_database_as_often_for_many_questions(scene
     assert not any("FROM plans" in one for one in said), "what is answered or over is left out first"
 
 
-async def test_holders_are_found_by_indexes_and_the_register_is_read_once(scene: EnquiryScene) -> None:
+async def test_holders_are_found_by_indexes(scene: EnquiryScene) -> None:
     await scene.contracts.handle(contract(BRADFORD))
     await scene.harness.publish(extension(), extension(plan_id=f"{LEEDS}:HR-EXT-2"), holding(KIRKLEES))
     with statements(scene.engine) as said:

@@ -220,6 +220,13 @@ def test_a_setting_is_wrong(command: str, more: list[str], run: Run, monkeypatch
     assert f"{PREFIX}DATABASE_URL" in said
 
 
+def test_an_option_that_the_driver_does_not_know(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/jointly?colour=red")
+    settings.cache_clear()
+    code, said = run("state-hash")
+    assert (code, is_short(said), "after its ?" in said) == (ExitCode.USAGE, True, True), said
+
+
 def test_a_host_that_does_not_exist(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{PREFIX}DATABASE_URL", "postgresql://u:secret@nobody.invalid/jointly")
     monkeypatch.setenv(f"{PREFIX}KAFKA_BOOTSTRAP_SERVERS", "nobody.invalid:9092")

@@ -56,7 +56,7 @@ async def test_an_extension_asks_once_however_often_it_is_looked_at(harness: Coa
     assert await requests(harness) == [("requested", 13, None, plan_id(LEEDS))]
 
 
-async def test_the_id_of_a_request_can_not_be_worked_out_from_its_plan(harness: CoalitionsHarness) -> None:
+async def test_the_id_of_a_request_can_not_be_guessed(harness: CoalitionsHarness) -> None:
     async def request_id() -> str:
         await sweep_requests(harness.sessions, AS_OF)
         ((found,),) = await harness.rows("SELECT request_id FROM benchmark_requests")

@@ -63,7 +63,7 @@ def test_a_plan_is_held_against_what_was_imported(jointly: CommandLine, monkeypa
     assert "It runs from 1 April 2026 until 31 March 2028." in printed
 
 
-def test_a_framework_is_imported_whole_and_twice_changes_nothing(jointly: CommandLine, tmp_path: Path) -> None:
+def test_importing_a_framework_again_changes_nothing(jointly: CommandLine, tmp_path: Path) -> None:
     jointly("import", EXAMPLE)
     assert jointly("import", EXAMPLE)[1] == "0 added, 0 changed, 3 unchanged, 0 removed, 0 rejected\n"
     _, written, _ = jointly("export")
@@ -107,7 +107,7 @@ def test_a_plan_that_is_a_call_off_is_not_told_to_check_first(jointly: CommandLi
     assert found["covering"]
 
 
-def test_a_purchasing_bodys_planned_framework_is_for_its_members(jointly: CommandLine, tmp_path: Path) -> None:
+def test_a_planned_framework_is_for_the_bodys_members(jointly: CommandLine, tmp_path: Path) -> None:
     file, members = tmp_path / "planned.csv", tmp_path / "members.csv"
     first, *_ = EXAMPLE.read_text("utf-8").splitlines()
     values = "PL-1,Back-office software,A body,HR and payroll software for councils,2027-07-01,2029-06-30,{},a plan"

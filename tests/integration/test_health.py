@@ -62,7 +62,7 @@ def test_a_process_answers_while_it_starts_and_logs_its_life(
 
 @pytest.mark.slow
 @pytest.mark.kafka
-def test_readiness_says_that_kafka_is_away_and_the_logs_stay_short(database_url: str, tmp_path: Path) -> None:
+def test_readiness_says_that_kafka_is_away(database_url: str, tmp_path: Path) -> None:
     if (reason := brokers.unavailable()) is not None:
         pytest.skip(reason)
     with (

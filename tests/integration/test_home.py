@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 
-import pytest
 import pytest_asyncio
 
 from services.application import home
@@ -21,19 +20,15 @@ async def harness(database_url: str) -> AsyncIterator[CoalitionsHarness]:
         yield made
 
 
-async def test_a_plans_page_shows_its_matches_however_many_the_council_has(
-    harness: CoalitionsHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(home, "LIMIT", 1)
+async def test_a_plans_page_shows_its_matches_however_many_the_council_has(harness: CoalitionsHarness) -> None:
     async with harness.sessions() as session:
         for own in (plan_id(LEEDS), WEAKER):
-            found = await home.load_plan(session, LEEDS, own, AS_OF)
+            found = await home.load_plan(session, LEEDS, own, AS_OF, limit=1)
             assert found is not None
             assert [one.council for one in found[1]] == ["Bradford"]
 
 
-async def test_the_earliest_plans_are_shown(harness: CoalitionsHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_earliest_plans_are_shown(harness: CoalitionsHarness) -> None:
     async with harness.sessions() as session:
         assert [one.plan_id for one in await home.own_plans(session, LEEDS, AS_OF)] == [plan_id(LEEDS), WEAKER]
-        monkeypatch.setattr(home, "LIMIT", 1)
-        assert [one.plan_id for one in await home.own_plans(session, LEEDS, AS_OF)] == [plan_id(LEEDS)]
+        assert [one.plan_id for one in await home.own_plans(session, LEEDS, AS_OF, limit=1)] == [plan_id(LEEDS)]

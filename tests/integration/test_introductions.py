@@ -146,7 +146,7 @@ async def next_day(line: Line) -> None:
     line.notifier.later(days=1)
 
 
-async def test_a_yes_on_each_day_asks_a_later_once_more_and_not_each_day(line: Line) -> None:
+async def test_a_later_is_asked_once_more_only(line: Line) -> None:
     await say(line, LEEDS, "yes")
     await say(line, BRADFORD, "later", remind_on=line.harness.settings.as_of + timedelta(days=2))  # type: ignore[operator]
     for _ in range(5):
@@ -155,7 +155,7 @@ async def test_a_yes_on_each_day_asks_a_later_once_more_and_not_each_day(line: L
     assert len(told(line, BRADFORD)) == 2
 
 
-async def test_a_no_before_the_day_of_a_later_leaves_the_other_to_be_asked(line: Line) -> None:
+async def test_a_no_leaves_the_other_to_be_asked(line: Line) -> None:
     await say(line, LEEDS, "yes")
     await say(line, BRADFORD, "later", remind_on=line.harness.settings.as_of + timedelta(days=2))  # type: ignore[operator]
     await say(line, LEEDS, "no")

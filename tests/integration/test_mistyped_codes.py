@@ -35,7 +35,7 @@ def test_a_command_about_one_authority_refuses_a_code_of_nobody(words: tuple[str
     assert (code, f"no authority has the code {NOBODY}" in said) == (1, True), said
 
 
-def test_a_council_of_the_list_is_known_before_it_sends_anything(jointly: CommandLine) -> None:
+def test_a_listed_council_is_known_before_it_sends_anything(jointly: CommandLine) -> None:
     for words in COMMANDS:
         assert jointly(*words, "E09000015")[0] == 0, words
 

@@ -24,7 +24,7 @@ async def notifier(database_url: str, mailbox: MailSink) -> AsyncIterator[Notifi
     await engine.dispose()
 
 
-async def test_both_authorities_are_told_once_though_the_event_comes_twice(notifier: NotifierHarness) -> None:
+async def test_an_event_that_comes_twice_is_told_once(notifier: NotifierHarness) -> None:
     await notifier.register(LEEDS, CAMDEN)
     assert await notifier.arrives(state()) == 2
     assert await notifier.arrives(state()) == 0
@@ -60,7 +60,7 @@ async def test_two_dispatchers_at_once_never_send_the_same_mail(notifier: Notifi
     assert len({mail["Message-ID"] for mail in notifier.mails()}) == 13
 
 
-async def test_news_within_the_window_becomes_one_mail_under_the_own_plans(notifier: NotifierHarness) -> None:
+async def test_news_within_the_window_becomes_one_mail(notifier: NotifierHarness) -> None:
     await notifier.register(LEEDS)
     waste = side(LEEDS, plan_id=f"{LEEDS}:ENV-7", title="Waste collection vehicles")
     await notifier.arrives(state(side(LEEDS), side(CAMDEN), score=80.0))
@@ -183,7 +183,7 @@ async def test_feed_is_never_mailed(notifier: NotifierHarness) -> None:
     assert not notifier.mails()
 
 
-async def test_without_a_mailbox_news_is_held_and_sent_once_there_is_one(notifier: NotifierHarness) -> None:
+async def test_news_is_held_until_there_is_a_mailbox(notifier: NotifierHarness) -> None:
     await notifier.register(LEEDS, mailbox=None)
     await notifier.arrives(state())
     notifier.later(days=1)
@@ -241,9 +241,7 @@ async def test_a_pause_ends_at_midnight_in_london(notifier: NotifierHarness) -> 
     ],
     ids=str,
 )
-async def test_what_is_not_wanted_at_the_moment_of_sending_is_not_sent(
-    notifier: NotifierHarness, change: dict[str, object]
-) -> None:
+async def test_a_mail_unwanted_at_sending_is_not_sent(notifier: NotifierHarness, change: dict[str, object]) -> None:
     await notifier.register(LEEDS)
     await notifier.arrives(state())
     notifier.later(seconds=61)

@@ -174,7 +174,7 @@ async def test_two_at_once_let_one_more_hear_at_most(notifier: NotifierHarness) 
     assert CAPS.reach <= len(notifier.mails()) <= CAPS.reach + 1
 
 
-async def test_what_waits_and_is_withdrawn_is_never_told_nor_corrected(notifier: NotifierHarness) -> None:
+async def test_a_match_withdrawn_while_it_waits_is_never_told(notifier: NotifierHarness) -> None:
     await notifier.register(LEEDS)
     found = copies(6)
     await notifier.arrives(*found)
@@ -202,7 +202,7 @@ async def test_who_mutes_the_authority_hears_no_more_of_what_waited(notifier: No
     assert Counter(intent.state for intent in await notifier.intents(LEEDS)) == {"sent": 4, "cancelled": 2}
 
 
-async def test_who_wants_no_digest_is_told_the_rest_as_the_week_allows(notifier: NotifierHarness) -> None:
+async def test_without_a_digest_the_rest_waits_for_the_week(notifier: NotifierHarness) -> None:
     await notifier.register(LEEDS, digest=False)
     await notifier.arrives(*copies(6))
     await at_once(notifier)

@@ -16,6 +16,8 @@ from services.cli.authorities import save_all
 from services.domain import notification_schedule
 from services.local_stack.mail_sink import MailSink
 from services.notifier import channels
+from services.notifier.dispatch import DispatchLoop
+from services.platform.dependencies import Dependencies
 from services.store.authorities import AuthorityUpdate
 from services.store.database import make_engine, make_sessions
 from tests.support.notifier import ADDRESS, NotifierHarness
@@ -52,6 +54,28 @@ async def test_a_refused_mail_is_tried_again_under_its_message_id(notifier: Noti
     (event,) = await notifier.events()
     assert isinstance(event, NotificationSent)
     assert event.attempts == 2
+
+
+async def test_a_notifier_is_alive_while_its_database_is_away(
+    notifier: NotifierHarness,
+) -> None:
+    away = make_engine("postgresql+psycopg://jointly@127.0.0.1:1/jointly")
+    rounds = DispatchLoop(notifier.dispatch(sessions=make_sessions(away)))
+    dependencies = Dependencies({})
+    live = dependencies.rounds(lambda: rounds.last, 900, "no email has been looked for")
+    looking = asyncio.create_task(rounds.run_for_ever())
+    try:
+        rounds.last -= 901
+        dependencies.answering_since -= 901
+        async with asyncio.timeout(30):
+            while await live() is not None:
+                await asyncio.sleep(0.01)
+    finally:
+        looking.cancel()
+        await asyncio.wait([looking])
+        await away.dispose()
+    rounds.last -= 901
+    assert str(await live()).startswith("no email has been looked for, for 90")
 
 
 async def test_refused_for_good_it_is_given_up_and_visible(notifier: NotifierHarness) -> None:
@@ -114,7 +138,7 @@ async def test_no_answer_leaves_it_unknown_and_it_is_tried_once_more(notifier: N
     assert (event.failure, event.attempts) == ("ambiguous", 2)
 
 
-async def test_what_may_have_arrived_and_is_then_refused_ends_as_unknown(notifier: NotifierHarness) -> None:
+async def test_a_mail_refused_after_it_may_have_arrived_is_unknown(notifier: NotifierHarness) -> None:
     """The first copy came: nobody may take the mail for one that certainly never did."""
     notifier.mailbox.answers.hang.add(MAILBOX)
     await notifier.run(channel=channels.smtp_from_url(notifier.mailbox.url, timeout=0.5))
@@ -183,7 +207,7 @@ async def test_a_late_word_of_success_counts(notifier: NotifierHarness) -> None:
     assert [intent.state for intent in await notifier.intents(LEEDS)] == ["sent"]
 
 
-async def test_a_mail_that_cannot_be_composed_is_given_up_and_blocks_nobody(notifier: NotifierHarness) -> None:
+async def test_a_mail_that_cannot_be_composed_blocks_nobody(notifier: NotifierHarness) -> None:
     await notifier.register(CAMDEN)
     await notifier.spoil(state())
     await notifier.arrives(state(side(LEEDS), side("E06000001")), state(side(CAMDEN), side("E06000002")))

@@ -147,7 +147,7 @@ async def test_a_higher_revision_overtakes_what_is_not_sent_yet(notifier: Notifi
     assert len(notifier.mails(LEEDS)) == 1, "a lower revision is old news"
 
 
-async def test_what_has_moved_on_in_the_database_waits_for_its_own_event(notifier: NotifierHarness) -> None:
+async def test_a_newer_row_waits_for_its_own_event(notifier: NotifierHarness) -> None:
     await notifier.arrives(state())
     notifier.later(seconds=61)
     await notifier.gather()

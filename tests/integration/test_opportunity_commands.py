@@ -98,7 +98,7 @@ def test_another_day_is_judged_as_that_day(publish: Publish) -> None:
     assert late["opportunity"]["status"] == "active", "looking changes nothing"
 
 
-def test_a_plan_is_explained_with_its_partners_and_the_closest_gated(publish: Publish) -> None:
+def test_a_plan_is_explained_with_its_partners(publish: Publish) -> None:
     late = {"tender_window": {"earliest": "2029-01-01", "latest": "2029-03-01"}}
     publish(plan(LEEDS), plan(BRADFORD), plan(CAMDEN), plan(KENT, **late))
     said = explained(f"{LEEDS}:HR-1")

@@ -315,9 +315,7 @@ def test_each_setting_belongs_to_the_local_stack_or_outside() -> None:
     assert not INHERITED & OUTSIDE
 
 
-def test_the_stack_keeps_its_data_and_points_processes_at_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_stack_keeps_its_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "successions.csv"
     own.write_text("")
     monkeypatch.setenv("JOINTLY_SUCCESSIONS_FILE", str(own))

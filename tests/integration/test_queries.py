@@ -47,7 +47,7 @@ async def count(sessions: Sessions) -> int:
         return await fetch(session, counted())
 
 
-async def test_each_sees_what_those_before_it_wrote_and_a_commit_goes_along(sessions: Sessions) -> None:
+async def test_each_query_sees_what_those_before_it_wrote(sessions: Sessions) -> None:
     before, after = counted(), counted()
     async with transaction(sessions, before, adding(1)) as session:
         assert before.result == 0

@@ -103,7 +103,7 @@ def slightly_stricter() -> MatcherContext:
     return hashing_context(policy=with_changes(shipped, exponents=exponents, bands=bands))
 
 
-async def test_every_pair_that_changes_is_counted_whether_or_not_it_is_told(harness: MatcherHarness) -> None:
+async def test_every_changed_pair_is_counted(harness: MatcherHarness) -> None:
     columns = "opportunity_id, status, band, score, material_revision"
     before = {row[0]: row[1:] for row in await harness.rows(f"SELECT {columns} FROM opportunities")}
     context = slightly_stricter()
@@ -215,7 +215,7 @@ async def test_another_model_embeds_each_text_once(harness: MatcherHarness) -> N
     assert second.embedded == 0
 
 
-async def test_the_same_generation_again_mends_what_is_wrong_and_tells(harness: MatcherHarness) -> None:
+async def test_the_same_generation_again_mends_and_tells(harness: MatcherHarness) -> None:
     await told(harness)
     ((last,),) = await harness.rows("SELECT max(id) FROM outbox")
     context = hashing_context()

@@ -147,13 +147,11 @@ async def test_what_others_wrote_is_read_once(sessions: Sessions) -> None:
     assert not (await unseen(sessions, anew.index)).entries
 
 
-async def test_many_rows_are_read_in_portions(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_rows_are_read_in_portions(sessions: Sessions) -> None:
     states = invented_plans(120, subjects=12)
     await handle(sessions, states)
     expected = await found_by(SnapshotIndex(engine()), sessions, states)
-    monkeypatch.setattr(plan_features, "PORTION", 7)
-    monkeypatch.setattr(plan_features, "_DELTA", text(plan_features._DELTA.text.replace("LIMIT 5000", "LIMIT 7")))
-    assert await found_by(SnapshotIndex(engine()), sessions, states) == expected
+    assert await found_by(SnapshotIndex(engine(), portion=7), sessions, states) == expected
     assert any(expected.values())
 
 
@@ -174,7 +172,7 @@ async def test_changes_are_found_by_their_index(sessions: Sessions) -> None:
     async with transaction(sessions) as session:
         for other in ("seqscan", "bitmapscan", "sort"):
             await session.execute(text(f"SET LOCAL enable_{other} = off"))
-        explained = await session.execute(text(f"EXPLAIN {plan_features._DELTA.text}"), given)
+        explained = await session.execute(text(f"EXPLAIN {plan_features.delta_query(plan_features.PORTION)}"), given)
         plan = "\n".join(explained.scalars())
     assert "plan_features_written" in plan
     assert "Sort" not in plan

@@ -70,7 +70,7 @@ def test_an_extension_of_the_present_contract_reaches_a_later_window(publish: Pu
 
 
 @pytest.mark.parametrize("sharing", ["match_only", "private"])
-def test_nothing_of_a_plan_that_is_not_shared_openly_is_reckoned(publish: Publish, sharing: str) -> None:
+def test_only_openly_shared_plans_are_reckoned(publish: Publish, sharing: str) -> None:
     publish(plan(LEEDS), plan(BRADFORD, sharing=sharing), plan(KENT, sharing=sharing, **LATE))
     found = tried("--months", "12")
     assert (found["gained"], found["lost"], found["kept"]) == ([], [], 0)

@@ -137,9 +137,7 @@ async def test_without_a_token_that_counts_there_is_nothing(client: httpx2.Async
         assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_a_token_reads_what_it_was_issued_for_until_it_is_revoked(
-    client: httpx2.AsyncClient, harness: CoalitionsHarness
-) -> None:
+async def test_a_token_reads_until_it_is_revoked(client: httpx2.AsyncClient, harness: CoalitionsHarness) -> None:
     token = await token_of(harness.sessions, LEEDS, [Scope.PLANS])
     assert (await client.get(f"{API}/plans", headers=bearer(token))).status_code == 200
     for path in ("opportunities", "coalitions.csv", "deadlines.ics"):

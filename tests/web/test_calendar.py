@@ -98,7 +98,7 @@ async def test_an_event_keeps_its_uid_and_ends_as_cancelled(
     assert left["decide-by"]["SEQUENCE"] > accepted["decide-by"]["SEQUENCE"]
 
 
-async def test_the_end_of_a_contract_moves_and_is_cancelled_with_its_plan(
+async def test_the_end_of_a_contract_moves_with_its_plan(
     client: httpx2.AsyncClient, harness: CoalitionsHarness, address: str
 ) -> None:
     await add_matcher(harness)

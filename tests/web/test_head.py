@@ -46,7 +46,7 @@ async def tokens_of(web: WebHarness) -> Mapping[str, str]:
 
 
 @pytest.mark.slow  # opens every page twice; the scanner's test asks those of an email by HEAD in every run
-async def test_every_page_and_file_answers_head_as_get_without_a_change(grouped: WebHarness) -> None:
+async def test_every_page_answers_head_as_get(grouped: WebHarness) -> None:
     sessions = grouped.processes.sessions
     grouped.client.cookies.set(SESSION_COOKIE, await open_session(sessions, LEEDS), HOST, "/")
     headers = bearer(await token_of(sessions, LEEDS))
@@ -83,7 +83,7 @@ async def test_every_page_and_file_answers_head_as_get_without_a_change(grouped:
 
 
 @pytest.mark.parametrize(("path", "status"), [("/", 200), ("/g/x/send", 405)])
-async def test_the_application_sends_no_body_and_takes_no_post_for_head(path: str, status: int) -> None:
+async def test_the_application_sends_no_body_for_head(path: str, status: int) -> None:
     """Without a client or server, which drop the body of such an answer themselves."""
     sent: list[Any] = []
 

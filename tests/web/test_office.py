@@ -174,9 +174,7 @@ async def test_a_pair_is_listed_up_to_its_day_to_decide(web: WebHarness, mailbox
         assert ((await web.client.get(f"/convene/{pair}")).status_code == 200) == shown
 
 
-async def test_the_best_pairs_are_listed_behind_those_that_are_left_out(
-    web: WebHarness, mailbox: MailSink, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_best_pairs_are_listed(web: WebHarness, mailbox: MailSink, monkeypatch: pytest.MonkeyPatch) -> None:
     await web.processes.publish(plan(LEEDS), plan(BRADFORD), plan(KIRKLEES, title="HR and payroll, hosted"))
     members = since(AS_OF, LEEDS, BRADFORD, KIRKLEES)
     await register_party(web.processes.sessions, members, mailbox="office@gb-x-office.example")

@@ -61,7 +61,7 @@ async def post(web: WebHarness, path: str, **fields: str) -> str:
     return str(done.headers["location"])
 
 
-async def test_a_plan_is_added_question_by_question_and_finds_its_match(web: WebHarness, mailbox: MailSink) -> None:
+async def test_a_plan_is_added_question_by_question(web: WebHarness, mailbox: MailSink) -> None:
     await web.processes.publish(plan(BRADFORD))
     await web.sign_in(LEEDS, mailbox)
     assert 'href="/plans/new"' in (await web.client.get("/home")).text
@@ -273,7 +273,7 @@ async def test_no_page_changes_a_plan_by_being_opened(web: WebHarness, mailbox: 
         assert (await web.client.get(path)).headers["location"].startswith("/sign-in")
 
 
-async def test_text_of_a_plan_is_text_on_the_way_through_the_questions(web: WebHarness, mailbox: MailSink) -> None:
+async def test_text_of_a_plan_stays_text_in_the_questions(web: WebHarness, mailbox: MailSink) -> None:
     title = "HR <script>alert(1)</script>\"'><img src=x>"
     await web.processes.publish(plan(LEEDS, title=title, description=title))
     await web.sign_in(LEEDS, mailbox)

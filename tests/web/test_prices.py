@@ -76,7 +76,7 @@ async def test_an_extension_is_compared_and_decided(leeds: WebHarness) -> None:
     assert "Tender with others, 26 November 2026" in page
 
 
-async def test_a_category_is_looked_at_by_its_code_and_the_look_is_recorded(leeds: WebHarness) -> None:
+async def test_a_look_at_a_category_is_recorded(leeds: WebHarness) -> None:
     assert (await leeds.client.get("/benchmarks?cpv=48450000")).text.count("£") == 0
     for wrong in ("", "HR", "4845", f"{BRADFORD}:HR-1", "<script>"):
         page = await leeds.send("/benchmarks", cpv=wrong)

@@ -34,7 +34,7 @@ async def link(web: WebHarness, mailbox_of: str) -> str:
     return LinkMaker(BASE, (SECRET,)).answer(ELMBRIDGE, pair, ref, today(None)).removeprefix(BASE)
 
 
-async def test_a_link_moves_from_the_council_to_its_successor_on_the_day(web: WebHarness) -> None:
+async def test_a_link_moves_to_the_successor_on_the_day(web: WebHarness) -> None:
     async with transaction(web.processes.sessions) as session:
         for code in (ELMBRIDGE, EAST):
             await save(session, AuthorityUpdate(code, {"mailbox": f"ict@{code.lower()}.example"}))
@@ -136,7 +136,7 @@ async def test_the_mailbox_that_is_changed_is_the_successors(web: WebHarness) ->
     }
 
 
-async def test_from_the_day_every_page_shows_the_successor_and_what_waits(web: WebHarness) -> None:
+async def test_from_the_day_every_page_shows_the_successor(web: WebHarness) -> None:
     # Nobody succeeds the whole of the county council: two councils divide it.
     await web.processes.publish(*(plan(code, tender_window=LATE) for code in (ELMBRIDGE, COUNTY, LEEDS)))
     own = f"/p/{plan_id(LEEDS)}"

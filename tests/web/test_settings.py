@@ -96,9 +96,7 @@ async def test_a_mailbox_changes_by_two_codes(leeds: WebHarness, mailbox: MailSi
     assert mailbox.mails()[-1]["To"] == NEW
 
 
-async def test_an_office_has_the_same_settings_but_lets_nobody_act_for_it(
-    grouped: WebHarness, mailbox: MailSink
-) -> None:
+async def test_nobody_acts_for_an_office(grouped: WebHarness, mailbox: MailSink) -> None:
     old = "office@gb-x-office.example"
     await register_party(grouped.processes.sessions, since(AS_OF, LEEDS), mailbox=old)
     await grouped.sign_in(OFFICE, mailbox)
@@ -152,9 +150,7 @@ async def test_codes_are_of_one_session_and_one_quarter_of_an_hour(leeds: WebHar
     assert await mailbox_of_leeds(leeds) == OLD
 
 
-async def test_a_mailbox_is_one_address_and_codes_go_out_five_times_an_hour(
-    leeds: WebHarness, mailbox: MailSink
-) -> None:
+async def test_a_mailbox_gets_codes_five_times_an_hour(leeds: WebHarness, mailbox: MailSink) -> None:
     for given, said in (
         ("", "Enter the new mailbox"),
         ("leeds", "exactly one @"),

@@ -87,7 +87,7 @@ async def test_a_session_that_was_planted_is_not_taken_up(web: WebHarness, mailb
     assert web.client.cookies[SESSION_COOKIE] != "chosen-by-an-attacker"
 
 
-async def test_a_session_ends_by_sign_out_by_its_hours_and_with_the_mailbox(web: WebHarness, mailbox: MailSink) -> None:
+async def test_a_session_ends_by_sign_out_hours_or_mailbox(web: WebHarness, mailbox: MailSink) -> None:
     await web.sign_in(LEEDS, mailbox)
     token = web.client.cookies[SESSION_COOKIE]
     async with transaction(web.processes.sessions) as session:

@@ -46,7 +46,7 @@ def enquiry(authority: str = BRADFORD, asked_on: date = TODAY, **changes: Any) -
     return replace(made_, **changes)
 
 
-def test_those_asked_longest_ago_come_first_and_nobody_is_asked_twice() -> None:
+def test_those_asked_longest_ago_come_first() -> None:
     own, asked = Holder(made().authority, "own"), Holder("A", "A:1")
     recent, long_ago, never = Holder("B", "B:1", TODAY), Holder("C", "C:1", date(2026, 1, 5)), Holder("D", "D:1")
     often = Holder("AA", "AA:1", TODAY, times_asked=2)
@@ -96,7 +96,7 @@ def test_a_reminder_comes_half_way_between_question_and_due_day() -> None:
         (Tally(), [], TODAY, BenchmarkStatus.REQUESTED),
     ],
 )
-def test_the_request_waits_for_all_who_were_asked_or_the_due_day(
+def test_the_request_waits_for_all_until_the_due_day(
     others: Tally, cells: list[Any], today: date, status: BenchmarkStatus
 ) -> None:
     found = answer_request(made(), cells, others, today)

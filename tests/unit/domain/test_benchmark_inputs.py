@@ -36,7 +36,7 @@ QUARTER = Quarter(2026, 3)
         ({"cpv": []}, False),
     ],
 )
-def test_a_contract_counts_where_it_ran_and_was_open_in_the_quarter(changes: dict[str, Any], counts: bool) -> None:
+def test_a_contract_counts_in_quarters_it_ran_openly(changes: dict[str, Any], counts: bool) -> None:
     assert bool(benchmark_inputs([contract(**changes)], QUARTER).records) is counts
 
 

@@ -262,7 +262,7 @@ def test_coming_back_makes_no_ninth_member() -> None:
         )
 
 
-def test_the_mute_of_a_not_the_same_thing_can_always_be_taken_back() -> None:
+def test_a_mute_can_always_be_taken_back() -> None:
     before = replace(formed_without_kirklees(), status=S.FROZEN)
     change = act_change(before, before, BRADFORD)
     assert not can_undo(before, ActRecord("commit", INVITED_ON, change), INVITED_ON, NO_BARS)

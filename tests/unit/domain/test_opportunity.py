@@ -13,13 +13,12 @@ from services.domain.opportunity import (
     BELOW_THRESHOLD,
     NO_LONGER,
     AssessedPair,
-    EventKind,
     SettlementContext,
     Transition,
     next_state,
     withdrawal,
 )
-from services.domain.opportunity_events import Cause
+from services.domain.opportunity_events import Cause, EventKind
 from tests.support.ids import KEY
 
 DAY = date(2026, 11, 1)
@@ -154,7 +153,7 @@ def test_an_opportunity_found_again_keeps_its_count() -> None:
     assert (row.revision, row.material_revision) == (3, 3)
 
 
-def test_a_plan_that_became_private_withdraws_and_says_nothing_of_it() -> None:
+def test_a_plan_that_became_private_withdraws_silently() -> None:
     hidden = (PLANS[0], replace(PLANS[1], title="Secret title", sharing=Sharing.PRIVATE))
     row, transition = after(ACTIVE, pair(Band.NONE, 0.0, plans=hidden))
     assert transition.state is not None

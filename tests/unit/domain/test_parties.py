@@ -27,7 +27,7 @@ def test_the_day_of_leaving_is_outside_a_membership() -> None:
     assert office.members_on(date(2027, 4, 1)) == {LEEDS, BRADFORD}
 
 
-def test_an_authority_that_comes_back_is_a_member_in_both_times_only() -> None:
+def test_a_returning_authority_has_two_memberships() -> None:
     hub = _example()["GB-X-EXAMPLE-HUB"]
     days = [date(2025, 12, 31), date(2026, 1, 1), date(2026, 8, 31), date(2026, 9, 1)]
     assert [LEEDS in hub.members_on(day) for day in days] == [True, False, False, True]

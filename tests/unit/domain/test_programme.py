@@ -91,7 +91,7 @@ def test_the_first_sharing_counts_and_the_window_as_it_stands() -> None:
     assert build_histories(log, date(2026, 2, 15))["E1:A"].lead_days is None
 
 
-def test_a_plan_is_stale_after_six_months_and_not_once_it_has_ended() -> None:
+def test_a_living_plan_is_stale_after_six_months() -> None:
     limit = DAY - timedelta(days=shares.STALE_DAYS)
     log = [
         _state("E1:OLD", limit - timedelta(days=1)),
@@ -196,7 +196,7 @@ def test_a_plan_that_goes_to_market_before_the_lead_has_left() -> None:
     }
 
 
-def test_people_read_words_and_amounts_in_place_of_codes_and_units() -> None:
+def test_people_read_words_in_place_of_codes() -> None:
     answers = [_said(1, "E1:A", "accept"), _said(2, "E2:B", "not-the-same", reason="wrong-place")]
     names = {one.name for one in measure_all(build_scene(Records(answers=answers), DAY))}
     assert {"answered: accepted", "answered: not the same", "reason: wrong place", "no benchmark available"} <= names
@@ -217,7 +217,7 @@ def test_a_number_has_its_unit_as_people_write_it(value: float | None, unit: str
     assert (show_value(one), show_unit(one)) == shown
 
 
-def test_an_invitation_counts_whom_it_asked_and_every_way_to_say_no() -> None:
+def test_an_invitation_counts_every_way_to_say_no() -> None:
     asked = ("E2:B", "E3:C", "E4:D", "E5:E", "E6:F")
     answers = [
         # Said of the suggestion, before anybody was asked.
@@ -242,12 +242,12 @@ def test_a_convened_group_counts_as_an_open_invitation() -> None:
 
 
 @pytest.mark.parametrize(("days", "short"), [(28, 0), (27, 1)])
-def test_an_invitation_is_short_by_the_working_days_that_it_left(days: int, short: int) -> None:
+def test_short_invitations_are_counted_in_working_days(days: int, short: int) -> None:
     said = [_said(1, "E1:A", "invited", date(2026, 9, 1), reply_by=date(2026, 9, 1) + timedelta(days=days))]
     assert compliance.invitations(said).short == short
 
 
-def test_an_answer_counts_until_the_day_on_which_it_was_taken_back() -> None:
+def test_an_answer_counts_until_it_was_taken_back() -> None:
     said = _said(1, "E1:A", "interested", undone_on=DAY + timedelta(days=3))
     records = Records(answers=[said])
     assert build_scene(records, DAY + timedelta(days=2)).answers == [said]

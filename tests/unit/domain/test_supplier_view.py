@@ -73,7 +73,7 @@ def rated(authority: str, *ratings: tuple[str, str]) -> Any:
     return contract(authority, performance=performance)
 
 
-def test_ratings_are_counted_from_three_authorities_one_vote_each() -> None:
+def test_ratings_need_three_authorities() -> None:
     contracts = [
         rated("E08000031", ("2026-03-31", "good"), ("2025-03-31", "inadequate")),
         rated("E08000032", ("2026-03-31", "good"), ("2026-03-31", "approaching-target"), ("2026-03-31", "other")),

@@ -35,6 +35,18 @@ CONTACTS = [
     ("+44 (0) 20 7946 0018", "[telephone removed]"),
     ("07700900123", "[telephone removed]"),
     ("0044 20 7946 0018", "[telephone removed]"),
+    (
+        "Ring 0113.222.4444, 0113/222/4444 or 020 | 7946 | 0018",
+        "Ring [telephone removed], [telephone removed] or [telephone removed]",
+    ),
+    ("0113_222_4444", "[telephone removed]"),
+    ("0113\u2013222\u20114444", "[telephone removed]"),
+    ("0044-113-222-4444 or +44-113-222-4444", "[telephone removed] or [telephone removed]"),
+    ("+353 1 234 5678, +1 (202) 555-0147", "[telephone removed], [telephone removed]"),
+    ("\uff10\uff11\uff11\uff13 222 4444 at \uff21", "[telephone removed] at \uff21"),
+    ("joe\uff20leeds.gov.uk", "[e-mail removed]"),
+    ("01/04/2027-31/03/2030, 01.04.2027 to 31.03.2030", "01/04/2027-31/03/2030, 01.04.2027 to 31.03.2030"),
+    ("Ref 0104/2027/2028, 012/345/678, +25 000 000", "Ref 0104/2027/2028, 012/345/678, +25 000 000"),
     ("Buses at 0900 2025-03-11", "Buses at 0900 2025-03-11"),
     ("Order 450-00001 of 2027-06-01 for 6,000 staff", "Order 450-00001 of 2027-06-01 for 6,000 staff"),
 ]
@@ -71,6 +83,21 @@ def test_a_redacted_record_keeps_the_hash_of_the_original() -> None:
         "Ring [telephone removed] for more.",
     )
     assert item.sent == PLAN
+
+
+def test_the_short_fields_lose_them_too() -> None:
+    given = {
+        "quantity": {"unit": "users, ask jo@leeds.gov.uk", "amount": 5},
+        "procurement": "0113 222 4444",
+    }
+    cleaned = redact(PlanPublished.model_validate(PLAN.model_dump() | given))
+    assert isinstance(cleaned, PlanPublished)
+    assert cleaned.quantity is not None
+    assert cleaned.quantity.unit == "users, ask [e-mail removed]"
+    assert cleaned.procurement is None, "two such plans are not one purchase"
+    kept = redact(PlanPublished.model_validate(PLAN.model_dump() | {"procurement": "ocds-b5fd17-0123456789"}))
+    assert isinstance(kept, PlanPublished)
+    assert kept.procurement == "ocds-b5fd17-0123456789"
 
 
 def test_a_line_of_jsonl_loses_them(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def _events(result: Result) -> list[dict[str, Any]]:
         ),
     ],
 )
-def test_the_examples_of_the_documentation_publish_as_they_always_did(
+def test_examples_of_the_documentation_publish_as_ever(
     jointly: Command, arguments: tuple[str, ...], exit_code: int
 ) -> None:
     golden = GOLDEN / Path(arguments[0]).with_suffix(".jsonl").name
@@ -125,7 +125,7 @@ def test_wrong_usage_is_told_in_words(
     assert words in result.stderr
 
 
-def test_without_a_broker_set_it_says_what_to_set_and_notes_nothing(jointly: Command, register: Path) -> None:
+def test_without_a_broker_it_says_what_to_set(jointly: Command, register: Path) -> None:
     result = jointly("publish", register, "--authority", "E09000015")
     assert result.exit_code == 2
     assert "JOINTLY_KAFKA_BOOTSTRAP_SERVERS" in result.stderr
@@ -154,7 +154,7 @@ def test_without_complete_nothing_is_withdrawn(jointly: Command, published: Path
     assert {event["type"] for event in _events(result)} == {"jointly.plan.updated.v1"}
 
 
-def test_complete_refuses_to_withdraw_more_than_half_unless_told_so(jointly: Command, published: Path) -> None:
+def test_complete_refuses_to_withdraw_more_than_half(jointly: Command, published: Path) -> None:
     published.write_text("Reference,Title,End date\nC-1,Payroll,31/03/2029\n")
     options = ("--authority", "E09000015", "--complete", "--dry-run")
     refused = jointly("publish", published, *options)
@@ -271,7 +271,7 @@ def test_the_documentation_names_every_column_and_exit_code() -> None:
     assert all(f"| {code} |" in text for code in (0, REJECTED, USAGE, KAFKA))
 
 
-def test_notes_of_one_kind_are_counted_together_with_the_first_places(jointly: Command, tmp_path: Path) -> None:
+def test_notes_of_one_kind_are_counted_together(jointly: Command, tmp_path: Path) -> None:
     file = tmp_path / "register.csv"
     rows = "".join(f"C-{number},Payroll,{number} Nonsense\n" for number in range(1, 6))
     file.write_text(f"Reference,Title,End date\n{rows}C-9,Telephony,31/03/2029\n")

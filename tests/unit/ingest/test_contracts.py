@@ -120,7 +120,7 @@ def test_a_register_gives_contracts_and_says_what_it_can_not(tmp_path: Path) -> 
     assert (type(second), type(third)) == (SkippedEntry, RejectedEntry)
 
 
-def test_notices_of_an_award_give_the_contract_and_others_are_skipped(tmp_path: Path) -> None:
+def test_only_notices_of_an_award_give_a_contract(tmp_path: Path) -> None:
     award = {
         "id": "1",
         "status": "active",

@@ -152,7 +152,7 @@ def test_refusals_say_what_is_missing(tmp_path: Path, release: dict[str, Any], f
         ("Mendip District Council", "E06000066"),
     ],
 )
-def test_buyers_are_found_by_name_and_former_ones_by_their_successor(tmp_path: Path, name: str, code: str) -> None:
+def test_a_former_buyer_is_found_by_its_successor(tmp_path: Path, name: str, code: str) -> None:
     assert plan_of(tmp_path, notice(buyer={"name": name})).authority == code
 
 

@@ -13,7 +13,7 @@ from tests.unit.ingest import rejected
 from tests.unit.ingest.notices import NOTICE, notice, plan_of, reads_of
 
 
-def test_codes_places_money_and_dates_come_from_wherever_they_stand(tmp_path: Path) -> None:
+def test_facts_come_from_wherever_they_stand(tmp_path: Path) -> None:
     tender = {
         "classification": {"scheme": "CPV", "id": "48000000-8"},
         "items": [

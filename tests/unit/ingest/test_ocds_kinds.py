@@ -217,7 +217,7 @@ def test_the_lots_that_live_say_what_is_bought(tmp_path: Path, status: str) -> N
     assert plan.cpv == ("48000000", "72000000")
 
 
-def test_a_value_of_the_whole_stays_where_the_living_lots_have_none(tmp_path: Path) -> None:
+def test_the_whole_value_stays_where_lots_have_none(tmp_path: Path) -> None:
     lots = [{"id": "1", "status": "cancelled"}, {"id": "2", "status": "planned"}]
     assert plan_of(tmp_path, notice({"lots": lots, "value": {"amount": 970}})).value.amount == 970
 
@@ -240,7 +240,7 @@ def test_two_notices_of_one_second_are_both_read_by_their_numbers(tmp_path: Path
     assert plans[0].revision + 1 == plans[1].revision
 
 
-def test_two_notices_of_one_second_are_in_order_in_two_files_as_well(tmp_path: Path) -> None:
+def test_two_notices_of_one_second_in_two_files_are_in_order(tmp_path: Path) -> None:
     first = plan_of(tmp_path, notice(id="037689-2027"))
     second = plan_of(tmp_path, notice({"title": "Case management and forms"}, id="037690-2027"))
     assert first.revision < second.revision

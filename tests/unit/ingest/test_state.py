@@ -160,7 +160,7 @@ def test_a_revision_not_above_the_one_that_was_published_is_refused(revision: in
     assert "higher revision" in refused.reason
 
 
-def test_the_highest_revision_there_is_ends_in_a_refusal_and_no_error() -> None:
+def test_the_highest_revision_there_is_is_refused() -> None:
     known = publication_state.State(
         plans={"E09000015:C-1": publication_state.LastPublication(revision=MAX_REVISION, content="?")}
     )

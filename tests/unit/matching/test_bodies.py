@@ -15,6 +15,11 @@ SAME = [
     ("royal-mint-limited", "the-royal-mint-ltd"),
     ("example-housing-trust-north", "north-region-of-example-housing-trust"),
     ("hmcts-reform", "ministry-hmcts"),
+    ("her-majesty-s-courts-and-tribunals-service", "ministry-of-justice"),
+    ("hm-courts-tribunal-service", "the-ministry-of-justice-moj"),
+    ("legal-aid-agency", "ministry-of-justice-digital"),
+    ("dvla", "department-for-transport"),
+    ("british-army", "ministry-of-defence-corsham"),
 ]
 OTHERS = [
     ("environment-agency", "scottish-environment-protection-agency"),
@@ -23,6 +28,10 @@ OTHERS = [
     ("nhs-derby-ccg", "nhs-kent-ccg"),
     ("new-college", "new-town-college"),
     ("sport-trust", "sport-wales"),
+    ("legal-aid-agency-ministry-of-justice", "hm-courts-tribunal-service"),
+    ("legal-aid-agency", "hm-courts-tribunal-service"),
+    ("her-majesty-s-courts-and-tribunals-service", "home-office"),
+    ("fco-services", "ministry-of-defence"),
 ]
 
 

@@ -130,7 +130,7 @@ def test_neighbours_are_called_so_before_a_small_region_is_named(one: str, other
     assert proximity(a, b, POLICY.region)[0] == proximity(stated, b, POLICY.region)[0]
 
 
-def test_regions_are_the_plan_s_else_the_authority_s_else_the_nation() -> None:
+def test_a_plan_without_regions_has_its_authoritys() -> None:
     assert delivery_area(plan(regions=("UKI", "TLC11"))).codes == ("TLC31", "TLI")
     assert delivery_area(plan(LEEDS)) == DeliveryArea(("TLE42",), LEEDS, stated=False)
     assert delivery_area(plan("GB-X-somebody")).codes == ("UK",)

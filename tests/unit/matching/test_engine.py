@@ -54,7 +54,7 @@ def test_search_finds_exactly_what_assess_calls_an_opportunity() -> None:
     assert pairs > 100
 
 
-def test_order_of_arrival_replacement_and_packing_change_nothing() -> None:
+def test_order_of_arrival_changes_nothing_in_the_engine() -> None:
     every = [features(one) for one in some_plans(40, seed=5)]
     query = every[0]
     straight, winding = engine().corpus(), engine().corpus()

@@ -50,7 +50,7 @@ def _covering(*lots: FrameworkLot, authority: str = LEEDS) -> list[Coverage]:
     return covering(features(plan(authority)), judged, engine().policy)
 
 
-def test_a_scope_that_names_the_need_covers_it_and_another_does_not() -> None:
+def test_a_scope_that_names_the_need_covers_it() -> None:
     (found,) = _covering(_lot(), FrameworkLot(**TYRES))
     assert (found.lot.framework, found.usable, found.entitled) == ("EX-1", True, True)
     assert "hr" in " ".join(found.needs).lower()

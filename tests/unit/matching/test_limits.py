@@ -85,7 +85,7 @@ def test_a_common_window_under_fifteen_days_is_digest_at_most(days: int, *, held
 
 
 @pytest.mark.parametrize("value", [49_999.0, 100.0])
-def test_a_plan_below_the_floor_joins_nobody_however_large_the_other(value: float) -> None:
+def test_a_plan_below_the_floor_joins_nobody(value: float) -> None:
     found = assess({"value": value}, {"value": 9_000_000.0})
     assert "too-small" in [gate.code for gate in found.gates]
     assert not features(plan(value=value)).is_joinable

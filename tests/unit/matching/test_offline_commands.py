@@ -24,7 +24,7 @@ from tests.unit.matching.offline import (
 )
 
 
-def test_by_score_the_best_partner_comes_first_and_gated_ones_never(files: Path) -> None:
+def test_the_best_partner_by_score_comes_first(files: Path) -> None:
     found = rows(files, "--plan", QUERY)
     assert found[0]["partner"] == RIGHT
     assert {"plan", "partner", "specification", "timing", "region", "value", "score", "band"} < found[0].keys()
@@ -128,7 +128,7 @@ def test_judgements_of_another_form_are_refused(files: Path) -> None:
     assert "grades 0 to 3" in done.stderr
 
 
-def test_statistics_are_built_from_a_file_and_can_be_scored_with(files: Path) -> None:
+def test_statistics_of_a_file_can_be_scored_with(files: Path) -> None:
     done = run("statistics", files, "build", "--plans", "@plans.jsonl", "--output", "@own.json", "--name", "mine")
     assert done.exit_code == 0, done.output
     built = Statistics.load(files / "own.json")

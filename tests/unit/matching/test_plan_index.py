@@ -97,7 +97,7 @@ def test_a_scan_in_blocks_finds_the_same() -> None:
     assert [candidates(index_of(plans, block_products=7), one) for one in plans] == whole
 
 
-def test_a_changed_plan_replaces_its_row_and_dropped_ones_are_gone() -> None:
+def test_a_changed_plan_replaces_its_row() -> None:
     plans = some_plans()
     index = index_of(plans)
     changed = [replace(one, plan=replace(one.plan, revision=2)) for one in plans[:30]]

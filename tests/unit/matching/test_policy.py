@@ -46,7 +46,7 @@ def test_any_change_is_another_version(tmp_path: Path) -> None:
         ("itl2 = 0.9", "itl2 = 0.1", "region must fall"),
         ('cpv = ["48", "72"]', 'cpv = ["4", "72"]', "category[1].cpv must list CPV prefixes"),
         ("works = false", "works = 0", "default_category.works must be a true or false, not 0"),
-        ('version = "2026-11.5"', "version = 3", "version must be a word"),
+        ('version = "2026-11.6"', "version = 3", "version must be a word"),
         ('wan = "wide', 'wan = 3\nxwan = "wide', "synonyms must map words to words"),
     ],
 )

@@ -55,7 +55,7 @@ def test_succession_counties_and_borders() -> None:
     assert reference.authority("GB-X-HMPO") is None
 
 
-def test_every_region_an_authority_names_exists_and_has_a_parent() -> None:
+def test_every_region_of_an_authority_has_a_parent() -> None:
     assert all(a.regions for a in reference.authorities())
     for known in reference.authorities():
         for code in known.regions:

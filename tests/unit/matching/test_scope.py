@@ -27,6 +27,10 @@ from tests.unit.matching.builders import AS_OF, LEEDS, YORK, engine, features, p
         ("Cleaning of all schools", "", Scope.ESTATE),
         ("Legionella testing", "Testing across the corporate estate.", Scope.ESTATE),
         ("Window cleaning of council buildings", "", Scope.ESTATE),
+        ("Ashby academies insurance scheme", "", Scope.OTHERS),
+        ("Buildings insurance for leaseholders", "", Scope.OTHERS),
+        ("Schools' absence insurance", "", Scope.OTHERS),
+        ("Insurance for all maintained schools", "", Scope.OTHERS),
     ],
 )
 def test_the_words_tell_the_scope(title: str, description: str, scope: Scope) -> None:
@@ -40,6 +44,8 @@ def test_the_words_tell_the_scope(title: str, description: str, scope: Scope) ->
         ("Street lighting maintenance", ""),
         ("New Library Management System", ""),
         ("Primary School Meals", ""),
+        ("Insurance", "Cover for the council, its schools and leaseholders."),
+        ("Cleaning services for schools", ""),
         ("Superfast Road Markings", ""),
         ("Payroll software", "Bids go to Ashby House, Tanner Lane."),
         ("Residential and Nursing Care Homes", ""),
@@ -72,6 +78,8 @@ def assess(one: Scope | None, other: Scope | None) -> Assessment:
     [
         ((Scope.SITE, Scope.ESTATE), "Leeds buys for one site, York for its whole estate."),
         ((Scope.AREA, Scope.SITE), "York buys for one site, Leeds for its whole area."),
+        ((Scope.OTHERS, None), "Leeds buys for others, such as academies or leaseholders, York for itself."),
+        ((Scope.AREA, Scope.OTHERS), "York buys for others, such as academies or leaseholders, Leeds for itself."),
     ],
 )
 def test_one_site_beside_the_whole_is_digest_at_most(scopes: Any, sentence: str) -> None:
@@ -93,6 +101,7 @@ def test_one_site_beside_the_whole_is_digest_at_most(scopes: Any, sentence: str)
         (Scope.ESTATE, Scope.AREA),
         (Scope.SITE, None),
         (None, Scope.AREA),
+        (Scope.OTHERS, Scope.OTHERS),
         (None, None),
     ],
 )

@@ -73,7 +73,7 @@ def test_the_call_after_a_killed_encoder_fails_as_transient(apart: EncoderProces
     assert process_of(apart) != first
 
 
-def test_a_signal_to_the_whole_group_is_left_to_whoever_started_it(apart: EncoderProcess) -> None:
+def test_the_encoder_ignores_a_signal_to_the_whole_group(apart: EncoderProcess) -> None:
     for ending in (signal.SIGINT, signal.SIGTERM):
         os.kill(process_of(apart), ending)
     assert apart.embed(TEXTS).shape == (3, apart.dimensions)

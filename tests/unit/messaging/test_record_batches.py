@@ -230,7 +230,7 @@ def test_a_poll_that_takes_few_records_goes_on_where_it_stopped() -> None:
         assert offsets(read(raw, position=position)[0]) == [(at, not at % 2) for at in range(position, 6)]
 
 
-def test_what_a_transaction_aborted_is_left_out_and_stepped_over() -> None:
+def test_an_aborted_transaction_is_stepped_over() -> None:
     transactional, control = 0x10, 0x30
     mark = batch([record(0, b"\0\0\0\0", b"\0\0\0\0\0\0")], attributes=control, producer=9, first=2)
     aborted = batch([record(0, b"k", b"aborted")] * 1, attributes=transactional, producer=9, first=1)

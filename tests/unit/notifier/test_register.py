@@ -128,7 +128,7 @@ def test_a_wrong_header_refuses_the_file(text: str) -> None:
         list(read(text))
 
 
-def test_a_line_that_is_not_csv_is_reported_and_the_rest_goes_on() -> None:
+def test_a_line_that_is_not_csv_is_reported() -> None:
     found = list(read('authority,name\nE08000035,"Leeds" x\nE09000007,Camden\n'))
     assert isinstance(found[0], Problem)
     assert isinstance(found[-1], AuthorityUpdate)

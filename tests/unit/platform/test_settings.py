@@ -16,6 +16,12 @@ def _afresh() -> None:
     ("name", "value", "says"),
     [
         ("JOINTLY_KAFKA_BOOTSTRAP_SERVERS", "broker", "'broker' is not host:port"),
+        ("JOINTLY_KAFKA_BOOTSTRAP_SERVERS", "broker:99999", "'broker:99999' is not host:port"),
+        ("JOINTLY_DATABASE_URL", "postgresql://host:99999/name", "a port that is not from 1 to 65535"),
+        ("JOINTLY_DATABASE_URL", "postgresql://host:abc/name", "a port that is not from 1 to 65535"),
+        ("JOINTLY_SMTP_URL", "smtp://host:abc", "a port that is not from 1 to 65535"),
+        ("JOINTLY_SMTP_URL", "smtp://[host:25", "has no valid host"),
+        ("JOINTLY_DATABASE_URL", "postgresql://u:secret@h℀/name", "has no valid host"),
         ("JOINTLY_DATABASE_URL", "mysql://host/name", "must start with postgresql://"),
         ("JOINTLY_SMTP_URL", "http://host", "must be smtp://host:port"),
         ("JOINTLY_SMTP_URL", "smtp://host?tls=yes", "does not know the option tls"),

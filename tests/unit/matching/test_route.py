@@ -1,0 +1,42 @@
+"""A description tells its route by the verb: who goes through a framework, and who sets one up."""
+
+import pytest
+
+from matching.text.route import Route, route_of
+from tests.unit.matching.builders import plan
+
+
+@pytest.mark.parametrize(
+    ("description", "route"),
+    [
+        ("Payments are taken through a card provider, bought via the CCS RM6325 framework.", Route.CALL_OFF),
+        ("Quotations are invited through the Sport England framework Lot B.", Route.CALL_OFF),
+        ("Only open to suppliers available under the ESPO 509_23 framework.", Route.CALL_OFF),
+        ("The contract was called off of the LASER Framework Agreement.", Route.CALL_OFF),
+        ("Award utilising an existing dynamic purchasing system.", Route.CALL_OFF),
+        ("The Council is seeking to establish a framework agreement for roof repairs.", Route.FRAMEWORK),
+        ("The Council will set up a single supplier framework.", Route.FRAMEWORK),
+        ("Tenders are invited from qualified suppliers to establish a framework.", Route.FRAMEWORK),
+        ("Framework agreement for the provision of weed control.", Route.FRAMEWORK),
+        ("Suppliers are invited to join a dynamic purchasing system (DPS).", Route.DYNAMIC_PURCHASING),
+        ("Support is overseen through a formal framework of governance.", None),
+        ("Services under the national planning policy framework.", None),
+        ("The council's democratic framework is kept in one system.", None),
+        ("Suppliers on the present framework may bid again.", None),
+        ("", None),
+    ],
+)
+def test_a_description_tells_its_route(description: str, route: Route | None) -> None:
+    assert route_of(plan(title="A purchase", description=description)) is route
+
+
+@pytest.mark.parametrize(
+    ("title", "route"),
+    [
+        ("Framework for transport - list reopening 2020", None),
+        ("Reopening of the framework list", None),
+        ("Framework for transport", Route.FRAMEWORK),
+    ],
+)
+def test_a_list_that_opens_again_is_no_new_framework(title: str, route: Route | None) -> None:
+    assert route_of(plan(title=title, description="")) is route
