@@ -53,6 +53,17 @@ async def scene(database: AsyncEngine, mailbox: MailSink) -> AsyncIterator[Scene
     yield Scene(harness, notifier)
 
 
+async def test_an_extension_of_another_category_is_not_the_charters(scene: Scene) -> None:
+    await scene.harness.publish(extension(18, title="Winter gritting", cpv=["90620000"]))
+    await scene.pass_day(AS_OF)
+    (mail,) = scene.notifier.mails()
+    for said in (body(mail), body(mail, "html")):
+        assert "Please compare prices first." in said
+        assert "Leeds takes part in Jointly" in said
+        assert "Charter" not in said
+        assert "Signatories" not in said
+
+
 async def test_a_request_a_reminder_and_the_word_that_it_went_ahead(scene: Scene) -> None:
     await scene.harness.publish(extension(18))
     assert await scene.pass_day(AS_OF) == [FIRST]

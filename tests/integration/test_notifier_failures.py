@@ -18,6 +18,7 @@ from services.notifier import channels
 from services.notifier.dispatch import DispatchLoop
 from services.platform.dependencies import Dependencies
 from services.store.authorities import AuthorityUpdate
+from services.store.database import make_engine, make_sessions
 from tests.support.notifier import ADDRESS, NotifierHarness
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
 
