@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import CoalitionStatus
+from matching.plan import Status
 from services.application.explain import redact_for_now
 from services.application.list_items import CoalitionItem, DeadlineItem, Item, OpportunityItem, PlanItem
 from services.domain.authority_deadlines import Deadline, DeadlineKind, coalition_deadlines, contract_deadline
@@ -18,7 +19,7 @@ from services.domain.disclosure import is_open, pounds_of, redact_coalition
 from services.domain.reorganisation import full_name_on, waits_for_person
 from services.store import authority_lists as store
 from services.store import introductions, plans
-from services.store.authority_lists import ACTIVE, Cut
+from services.store.authority_lists import Cut
 from services.store.coalitions import CoalitionRow
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord
@@ -242,7 +243,7 @@ def _contract_item(row: PlanRecord) -> DeadlineItem | None:
     if ends is None:
         return None
     return _deadline_item(
-        contract_deadline(row.plan_id, date.fromisoformat(ends), active=row.status == ACTIVE),
+        contract_deadline(row.plan_id, date.fromisoformat(ends), active=row.status == Status.ACTIVE),
         title=str(row.state["title"]),
         coalition_id=None,
         # A plan's revision may be a time in microseconds, too large for SEQUENCE.

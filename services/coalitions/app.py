@@ -73,7 +73,7 @@ async def _make(settings: Settings) -> service.ServiceParts:
             database_responds(sessions),
             *(consumer_health.partitions_advance(state) for state in states),
         ],
-        note=consumer_health.oldest_unhandled_note(opportunities),
+        note=consumer_health.oldest_unhandled_note(*states),
         on_startup=[producer.start],
         background=[
             dependencies.watch_for_ever,

@@ -14,7 +14,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from events.opportunities import OpportunityState
@@ -24,20 +23,12 @@ from matching.plan import Plan
 from services.domain.disclosure import include_private, opportunity_state, redact_opportunity
 from services.domain.ids import IdKey, event_content_hash, opportunity_id
 from services.domain.materiality import is_material, to_last_notified
-from services.domain.opportunity_events import Cause
+from services.domain.opportunity_events import Cause, EventKind
 from services.domain.opportunity_status import OpportunityStatus
 
 _NOT_CONTENT: Final = frozenset({"revision", "material_revision", "assessed_as_of", "would_change"})
 NO_LONGER: Final = "The two plans no longer match."
 BELOW_THRESHOLD: Final = "The two plans no longer match closely enough to be worth an approach."
-
-
-class EventKind(StrEnum):
-    """The event that publishes a transition."""
-
-    IDENTIFIED = "identified"
-    UPDATED = "updated"
-    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,23 @@
 """Builds the events that publish an opportunity's state."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from enum import StrEnum
+from typing import Final, Self
 
 from events import opportunities as wire
 from events.cloudevents import Event
 from services.domain.disclosure import names_plans
 from services.domain.ids import IdKey, cause_id, event_id
+
+
+class EventKind(StrEnum):
+    """The event that publishes a transition."""
+
+    IDENTIFIED = "identified"
+    UPDATED = "updated"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +35,16 @@ class Cause:
         return cls(event_id, cause_id(key, event_id), traceparent)
 
 
-def opportunity_event(state: wire.OpportunityState, change: str, cause: Cause | None, at: datetime) -> Event:
-    """Builds the event that publishes an opportunity's state; `change` is identified, updated or withdrawn."""
-    kinds: dict[str, type[wire.OpportunityPayload]] = {
-        "identified": wire.OpportunityIdentified,
-        "updated": wire.OpportunityUpdated,
-        "withdrawn": wire.OpportunityWithdrawn,
-    }
-    payload_type = kinds[change]
+_PAYLOADS: Final[Mapping[EventKind, type[wire.OpportunityPayload]]] = {
+    EventKind.IDENTIFIED: wire.OpportunityIdentified,
+    EventKind.UPDATED: wire.OpportunityUpdated,
+    EventKind.WITHDRAWN: wire.OpportunityWithdrawn,
+}
+
+
+def opportunity_event(state: wire.OpportunityState, kind: EventKind, cause: Cause | None, at: datetime) -> Event:
+    """Builds the event that publishes an opportunity's state."""
+    payload_type = _PAYLOADS[kind]
     causation_id = None
     if cause is not None:
         causation_id = cause.event_id if names_plans(state) else cause.keyed_id

@@ -8,7 +8,7 @@ log keeps ids, revisions and hashes: a rebuild still finds the live plans, and a
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import func, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,9 +19,10 @@ from events.topics import DEAD_PLANS, OPPORTUNITIES, PAGE_PLANS
 from matching.features import clean_plan
 from matching.policy import Policy
 from services.domain.ids import text_hash
-from services.domain.opportunity import EventKind
+from services.domain.opportunity_events import EventKind
 from services.domain.opportunity_status import OpportunityStatus
 from services.matcher.pending_writes import PendingWrites, enqueue_event, strip_contents, tombstone, withdraw
+from services.matcher.settlement import PAIRS_AT_ONCE
 from services.store import (
     advisory_locks,
     coalitions,
@@ -34,7 +35,7 @@ from services.store import (
     responses,
 )
 from services.store.bulk_writes import bulk_writes
-from services.store.database import Sessions, now, transaction
+from services.store.database import Sessions, in_array, now, transaction
 from services.store.mapping import plan_from_payload
 from services.store.opportunities import Opportunity
 from services.store.plan_log import PlanLog
@@ -74,7 +75,7 @@ async def plans_of(session: AsyncSession, subject: str) -> list[str]:
 
 
 async def erase(sessions: Sessions, policy: Policy, plan_ids: Collection[str]) -> ErasedContent:
-    """Erase plans, each in a transaction of its own, after the invitations for all of them. Repeatable.
+    """Erase plans, each in transactions of its own, after the invitations for all of them. Repeatable.
 
     `policy`: the policy under which the plans' texts were embedded.
     """
@@ -87,15 +88,23 @@ async def erase(sessions: Sessions, policy: Policy, plan_ids: Collection[str]) -
 
 
 async def _erase(sessions: Sessions, policy: Policy, plan_id: str) -> ErasedContent:
+    """End the plan's opportunities in parts, as a settlement writes them. The plan goes with the last one, so that a
+    repetition finds it until then."""
+    total, ended = ErasedContent(), set[str]()
     while True:
         async with transaction(sessions) as session:
-            involved = await _involved(session, plan_id)
+            left = await _open_pairs(session, plan_id, ended)
+        part = dict(list(left.items())[:PAIRS_AT_ONCE])
         async with transaction(sessions) as session:
-            locked = await plans.lock_plans(session, involved)
-            # A pair found in between has a plan that is not locked: start again.
-            if await _involved(session, plan_id) <= involved:
+            locked = await plans.lock_plans(session, {plan_id}.union(*part.values()))
+            if len(part) == len(left):
+                # A pair found in between has a plan that is not locked: start again.
+                if not (await _open_pairs(session, plan_id, ended)).keys() <= part.keys():
+                    continue
                 await _forget_embeddings(session, policy, plan_id)
-                return await _forget(session, plan_id, locked.get(plan_id, 0))
+                return total + await _forget(session, plan_id, locked.get(plan_id, 0), part)
+            total += await _end(session, part)
+        ended |= part.keys()
 
 
 async def forget_invitations(sessions: Sessions, subjects: Collection[str]) -> None:
@@ -106,24 +115,37 @@ async def forget_invitations(sessions: Sessions, subjects: Collection[str]) -> N
         await coalitions.forget_invitations(session, subjects)
 
 
-async def _involved(session: AsyncSession, plan_id: str) -> set[str]:
-    rows = await _opportunities(session, plan_id)
-    return {plan_id, *(row.plan_a for row in rows), *(row.plan_b for row in rows)}
+async def _open_pairs(session: AsyncSession, plan_id: str, ended: Collection[str]) -> dict[str, set[str]]:
+    """The ids of the plan's opportunities that still are to be ended, each with those of its plans.
+
+    `ended`: those that this erasure has ended. An active one among them has come back since.
+    """
+    mine = or_(col(Opportunity.plan_a) == plan_id, col(Opportunity.plan_b) == plan_id)
+    active = col(Opportunity.status) == OpportunityStatus.ACTIVE
+    query = (
+        select(col(Opportunity.opportunity_id), active, col(Opportunity.plan_a), col(Opportunity.plan_b))
+        .where(mine, or_(active, col(Opportunity.tombstoned_at).is_(None)))
+        .order_by(col(Opportunity.opportunity_id))
+    )
+    rows: Sequence[Any] = (await session.execute(query)).all()
+    return {pair: {a, b} for pair, is_active, a, b in rows if is_active or pair not in ended}
 
 
-async def _opportunities(session: AsyncSession, plan_id: str) -> Sequence[Opportunity]:
-    ends = or_(col(Opportunity.plan_a) == plan_id, col(Opportunity.plan_b) == plan_id)
-    return (await session.execute(select(Opportunity).where(ends))).scalars().all()
-
-
-async def _forget(session: AsyncSession, plan_id: str, revision: int) -> ErasedContent:
+async def _forget(session: AsyncSession, plan_id: str, revision: int, pairs: Collection[str]) -> ErasedContent:
     # An operator annuls revisions that are too high: counting them would make every later revision look old.
     counts = (col(PlanLog.plan_id) == plan_id, col(PlanLog.annulled_by).is_(None))
     logged = select(func.max(col(PlanLog.revision))).where(*counts)
     newest = max(revision, (await session.execute(logged)).scalar_one() or 0)
     await forgotten.note(session, plan_id, newest)
     events = await forgotten.blank_log(session, [plan_id])
-    active, ended = await _end(session, plan_id)
+    await outbox.drop(session, DEAD_PLANS.name, [plan_id])
+    await outbox.drop(session, PAGE_PLANS.name, [plan_id])
+    await plan_drafts.take(session, plan_id)
+    await coalitions.forget_plan(session, plan_id)
+    await responses.forget(session, plan_id)
+    done = await _end(session, pairs)
+    async with bulk_writes(session) as writes:
+        plan_features.close(writes, [plan_id])
     await session.execute(
         update(PlanRecord)
         .where(col(PlanRecord.plan_id) == plan_id)
@@ -137,7 +159,7 @@ async def _forget(session: AsyncSession, plan_id: str, revision: int) -> ErasedC
             quarantined=False,
         )
     )
-    return ErasedContent(plans=1, events=events, withdrawn=active, ended=ended)
+    return done + ErasedContent(plans=1, events=events)
 
 
 async def _forget_embeddings(session: AsyncSession, policy: Policy, plan_id: str) -> None:
@@ -149,18 +171,14 @@ async def _forget_embeddings(session: AsyncSession, policy: Policy, plan_id: str
     await embeddings.remove(session, {text_hash(text) for one in both for text in (one.title, one.body) if text})
 
 
-async def _end(session: AsyncSession, plan_id: str) -> tuple[int, int]:
-    """Withdraw the plan's active opportunities, and strip both plans' contents from its ended ones."""
+async def _end(session: AsyncSession, pairs: Collection[str]) -> ErasedContent:
+    """Withdraw the active ones of these opportunities, and strip both plans' contents from those that ended before."""
     kept = PendingWrites()
-    rows = await _opportunities(session, plan_id)
+    query = select(Opportunity).where(in_array(col(Opportunity.opportunity_id), list(pairs)))
+    rows = (await session.execute(query)).scalars().all()
     active = [row for row in rows if row.status == OpportunityStatus.ACTIVE]
     ended = [row for row in rows if row.status != OpportunityStatus.ACTIVE and row.tombstoned_at is None]
     await outbox.drop(session, OPPORTUNITIES.name, [row.opportunity_id for row in (*active, *ended)])
-    await outbox.drop(session, DEAD_PLANS.name, [plan_id])
-    await outbox.drop(session, PAGE_PLANS.name, [plan_id])
-    await plan_drafts.take(session, plan_id)
-    await coalitions.forget_plan(session, plan_id)
-    await responses.forget(session, plan_id)
     for row in active:
         withdraw(kept, row, ENDED, None, hide=True)
     for row in ended:
@@ -170,5 +188,4 @@ async def _end(session: AsyncSession, plan_id: str) -> tuple[int, int]:
             enqueue_event(kept, strip_contents(row), EventKind.WITHDRAWN, None)
     async with bulk_writes(session) as writes:
         kept.post(writes)
-        plan_features.close(writes, [plan_id])
-    return len(active), len(ended)
+    return ErasedContent(withdrawn=len(active), ended=len(ended))

@@ -9,7 +9,6 @@ from events.opportunities import OpportunityState
 from events.topics import OPPORTUNITIES
 from services.domain.opportunity import (
     AssessedPair,
-    EventKind,
     SettlementContext,
     Transition,
     next_state,
@@ -17,7 +16,7 @@ from services.domain.opportunity import (
     stripped_state,
     withdrawal,
 )
-from services.domain.opportunity_events import Cause, opportunity_event
+from services.domain.opportunity_events import Cause, EventKind, opportunity_event
 from services.platform import metrics
 from services.store import outbox
 from services.store.bulk_writes import BulkWrites

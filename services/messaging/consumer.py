@@ -1,6 +1,7 @@
 """The consumer loop of every process: when it commits offsets, and its state for health checks."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -14,6 +15,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
+from events.topics import TOPICS
 from services.messaging.kafka import Record, Records
 from services.messaging.offsets import OffsetCommitter, next_offsets
 from services.messaging.poll_limits import Poll, limited
@@ -51,9 +53,11 @@ class ConsumerState(ConsumerRebalanceListener):  # type: ignore[misc]
     partitions only after the batch in flight, or another consumer would handle the batch again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, topics: Sequence[str] = ()) -> None:
+        self.topics = topics
         self.last_poll = time.monotonic()
         self.assigned: frozenset[TopicPartition] | None = None
+        self._unassigned_since: float | None = time.monotonic()
         self.in_flight = asyncio.Lock()
         self.halted: str | None = None
         self.revoked = 0
@@ -67,9 +71,15 @@ class ConsumerState(ConsumerRebalanceListener):  # type: ignore[misc]
         """Record that the loop is alive."""
         self.last_poll = time.monotonic()
 
+    def unassigned_seconds(self) -> float:
+        """Return for how long the consumer has been no member of its group; 0 if it is one."""
+        return 0.0 if self._unassigned_since is None else time.monotonic() - self._unassigned_since
+
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         async with self.in_flight:
             self.revoked += 1
+            if self._unassigned_since is None:  # each attempt to join revokes again
+                self._unassigned_since = time.monotonic()
             self.drop_read_ahead()
             await self.offsets.flush()
             log.info("partitions revoked", partitions=_names(revoked))
@@ -78,6 +88,7 @@ class ConsumerState(ConsumerRebalanceListener):  # type: ignore[misc]
         # The client calls this before the first fetch of an assignment.
         self.before_reading()
         self.assigned = frozenset(assigned)
+        self._unassigned_since = None
         self.progress.assign(self.assigned)
         log.info("partitions assigned", partitions=_names(assigned))
 
@@ -102,7 +113,7 @@ def consume(
     While one batch is handled, the consumer fetches the next and calls `prepare` with it. `prepare` must have no side
     effects: a batch that is rewound or revoked is prepared for nothing.
     """
-    state = ConsumerState()
+    state = ConsumerState(topics or [topic.name for topic in TOPICS if re.fullmatch(pattern or "", topic.name)])
     subscriber = _subscribe(broker, settings, group, topics, pattern, state)
     state.before_reading = partial(_replace_poll, subscriber, state, prepare, settings.max_poll_records)
     state.consumer = lambda: subscriber.consumer
@@ -222,8 +233,12 @@ async def measure_for_ever(state: ConsumerState, process: str, pause_seconds: fl
 
 
 def _export_progress(state: ConsumerState, process: str, before: set[str]) -> set[str]:
-    """Set the metrics of lag and age, and drop those of topics `before`; return the topics with unhandled records."""
-    worst: dict[str, float] = {}
+    """Set the metrics of lag and age, and drop those of topics `before`; return the topics with unhandled records.
+
+    A consumer that is no member of its group can't know what waits: the age of its topics is then the time since.
+    """
+    away = state.unassigned_seconds()
+    worst = dict.fromkeys(state.topics, away) if away else {}
     for partition, seconds in state.progress.waiting().items():
         worst[partition.topic] = max(seconds, worst.get(partition.topic, 0.0))
     for topic in before - worst.keys():

@@ -46,23 +46,27 @@ def partitions_advance(state: ConsumerState, limit_seconds: float = FROZEN_SECON
     return check
 
 
-def oldest_unhandled_note(state: ConsumerState) -> Note:
-    """Build a note on the age of the oldest unhandled record, for each partition with a long wait."""
+def oldest_unhandled_note(*states: ConsumerState) -> Note:
+    """Build a note on the age of the oldest unhandled record, for each partition of a process with a long wait."""
 
     def note() -> Sequence[str]:
-        waiting = {tp: age for tp, age in state.progress.waiting().items() if age > NOTED_SECONDS}
+        ages = [item for state in states for item in state.progress.waiting().items()]
+        waiting = {tp: age for tp, age in ages if age > NOTED_SECONDS}
         return [_named("the oldest unhandled record has waited", waiting)] if waiting else []
 
     return note
 
 
 def has_assignment(state: ConsumerState) -> Check:
-    """Build a check that the consumer has joined its group and is not halted."""
+    """Build a check that the consumer is a member of its group and is not halted."""
 
     async def check() -> str | None:
         if state.halted:
             return state.halted
-        return None if state.assigned is not None else "not yet a member of the consumer group"
+        if state.assigned is None:
+            return "not yet a member of the consumer group"
+        away = state.unassigned_seconds()
+        return f"no longer a member of the consumer group, for {away:.0f} s" if away > FROZEN_SECONDS else None
 
     return check
 

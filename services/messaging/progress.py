@@ -1,13 +1,13 @@
 """A consumer's progress on each of its partitions, and the waiting time of its oldest unhandled record.
 
 The waiting time counts from the moment when this process first saw an end offset that it has not reached. No producer
-can falsify it, unlike a record's timestamp. It starts at zero when the process starts.
+can falsify it, unlike a record's timestamp. It starts at zero when the partition is assigned to the process.
 """
 
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from aiokafka import TopicPartition
@@ -40,9 +40,15 @@ class ConsumerProgress:
         """When any partition last made progress, or none had anything to do."""
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
-        """Start again with these partitions."""
-        now = self.moved_at = self._clock()
-        self._partitions = {partition: _Partition(now) for partition in partitions}
+        """Start again with these partitions. Ages go on for those that were assigned before: a rebalance handles
+        nothing, and members that come and go would otherwise hide that nobody does."""
+        now = self._clock()
+        before, self._partitions = self._partitions, {}
+        for partition in partitions:
+            known = before.get(partition) or _Partition(now)
+            self._partitions[partition] = replace(known, read=-1, handled=-1)
+        if not any(one.ends for one in self._partitions.values()):
+            self.moved_at = now
 
     def read(self, found: Mapping[TopicPartition, Sequence[Any]]) -> None:
         """Record the result of a poll."""

@@ -1,6 +1,5 @@
 """The notifier process: reads opportunity events, sends emails, and writes their outcomes to the outbox."""
 
-import time
 from functools import partial
 from typing import Final
 
@@ -19,7 +18,7 @@ from services.notifier.dispatch import DispatchLoop
 from services.notifier.rendering.email_message import Sender, sender
 from services.notifier.search_news import look_for_ever
 from services.platform import logs, metrics, retry, service
-from services.platform.dependencies import Check, Dependencies
+from services.platform.dependencies import Dependencies
 from services.platform.settings import PREFIX, Settings, SettingsError
 from services.store import deliveries, intents
 from services.store.authorities import AddressError
@@ -96,7 +95,7 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
         broker=broker,
         live=[
             *(consumer_health.loop_advances(one, dependencies, poll_seconds) for one in states),
-            _dispatching(rounds),
+            dependencies.rounds(lambda: rounds.last, ALIVE_SECONDS, "no email has been looked for"),
         ],
         ready=[
             *(consumer_health.has_assignment(one) for one in states),
@@ -104,7 +103,7 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
             database_responds(sessions),
             *(consumer_health.partitions_advance(one) for one in states),
         ],
-        note=consumer_health.oldest_unhandled_note(state),
+        note=consumer_health.oldest_unhandled_note(*states),
         on_startup=[producer.start],
         background=[
             dependencies.watch_for_ever,
@@ -127,14 +126,6 @@ def _handle_opportunities(sessions: Sessions, settings: Settings, producer: AIOK
         clock=now,
         notify_batch_seconds=settings.notify_batch_seconds,
     )
-
-
-def _dispatching(rounds: DispatchLoop) -> Check:
-    async def check() -> str | None:
-        age = time.monotonic() - rounds.last
-        return f"no email was looked for in {age:.0f} s" if age > ALIVE_SECONDS else None
-
-    return check
 
 
 async def _measure(sessions: Sessions) -> None:

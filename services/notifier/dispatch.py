@@ -27,7 +27,7 @@ log: Final = logs.get(__name__)
 
 
 class DispatchLoop:
-    """Runs dispatch rounds. `last` is the end of the last successful round, by the monotonic clock."""
+    """Runs dispatch rounds. `last` is the end of the last round, by the monotonic clock, even if it failed."""
 
     def __init__(self, dispatch: DispatchContext) -> None:
         self._dispatch = dispatch
@@ -52,7 +52,7 @@ class DispatchLoop:
                 await asyncio.wait([round_])
                 raise
             except Exception as error:
-                failures += 1
+                self.last, failures = time.monotonic(), failures + 1
                 log.warning("dispatch interrupted", error=retry.one_line(error))
                 await asyncio.sleep(retry.backoff_seconds(failures))
 

@@ -43,6 +43,18 @@ class Dependencies:
 
         return check
 
+    def rounds(self, last: Callable[[], float], limit_seconds: float, sentence: str) -> Check:
+        """Build a check that a loop has come round within the limit, counted while every dependency answers.
+
+        It says the sentence, and for how long. While a dependency is away, waiting is right: a restart would not help.
+        """
+
+        async def check() -> str | None:
+            age = time.monotonic() - max(last(), self.answering_since)
+            return f"{sentence}, for {age:.0f} s" if self.all_answer() and age > limit_seconds else None
+
+        return check
+
     async def _ask(self, name: str, check: Check) -> None:
         problem = await answer(check)
         if problem is not None:

@@ -312,7 +312,8 @@ ACTIVE_PLANS: Final = _owned(
 OLDEST_UNHANDLED: Final = _owned(
     Gauge(
         "jointly_oldest_unhandled_seconds",
-        "Waiting time of the oldest unhandled record: the longest over the assigned partitions of each topic.",
+        "Waiting time of the oldest unhandled record: the longest over the assigned partitions of each topic, "
+        "or the time without a membership of the group.",
         ["topic"],
         registry=None,
     ),

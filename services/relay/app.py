@@ -1,13 +1,12 @@
 """The relay process: it publishes the outbox of matcher, coalitions and notifier to Kafka."""
 
-import time
 from datetime import timedelta
 from functools import partial
 
 from events.jwk import KeyFileError, SigningKey, signing_key
 from services.messaging import kafka
 from services.platform import logs, metrics, retry, service
-from services.platform.dependencies import Check, Dependencies
+from services.platform.dependencies import Dependencies
 from services.platform.settings import PREFIX, Settings, SettingsError
 from services.relay.checkpoints import sign_for_ever
 from services.relay.outbox_publisher import OutboxPublisher
@@ -49,7 +48,7 @@ async def _make(settings: Settings, key: SigningKey | None) -> service.ServicePa
     dependencies = Dependencies({"kafka": kafka.broker_responds(producer), "postgresql": database_responds(sessions)})
     return service.ServiceParts(
         broker=kafka.make_broker(settings, "jointly-relay"),
-        live=[_rounds(relay)],
+        live=[dependencies.rounds(lambda: relay.last_turn, ALIVE_SECONDS, "the relay has not read the outbox")],
         ready=[dependencies.answers("kafka"), database_responds(sessions)],
         on_startup=[producer.start],
         background=[
@@ -60,14 +59,6 @@ async def _make(settings: Settings, key: SigningKey | None) -> service.ServicePa
         ],
         on_shutdown=[producer.stop, database.dispose],
     )
-
-
-def _rounds(relay: OutboxPublisher) -> Check:
-    async def check() -> str | None:
-        age = time.monotonic() - relay.last_round
-        return f"the relay has not read the outbox for {age:.0f} s" if age > ALIVE_SECONDS else None
-
-    return check
 
 
 async def _measure(sessions: Sessions) -> None:

@@ -38,7 +38,10 @@ log: Final = logs.get(__name__)
 
 
 class OutboxPublisher:
-    """Publishes the shards that it can lock. `last_round` is the time of its last read of the outbox, even if empty."""
+    """Publishes the shards that it can lock.
+
+    `last_round` is the time of its last read of the outbox, even if empty; `last_turn` also counts those that failed.
+    """
 
     def __init__(
         self,
@@ -52,7 +55,7 @@ class OutboxPublisher:
         self._kept = kept
         self._silence_seconds = silence_seconds or SILENCE_SECONDS
         self._in_flight: set[tuple[str, str]] = set()
-        self.last_round = time.monotonic()
+        self.last_round = self.last_turn = time.monotonic()
 
     async def run_for_ever(self) -> None:
         """Publish until cancelled. A lost connection loses the shards, and the publisher starts again."""
@@ -62,6 +65,7 @@ class OutboxPublisher:
                 await self._run_session()
             except Exception as error:
                 attempt = attempt + 1 if time.monotonic() - self.last_round > STALE_SECONDS else 1
+                self.last_turn = time.monotonic()
                 metrics.RELAY_SHARDS_HELD.set(0)
                 log.warning("relay interrupted", error=retry.one_line(error))
                 await asyncio.sleep(retry.backoff_seconds(attempt))
@@ -94,11 +98,12 @@ class OutboxPublisher:
                 looked = time.monotonic()
                 held |= await self._acquire_shards(session, held)
                 metrics.RELAY_SHARDS_HELD.set(len(held))
-            if time.monotonic() - pruned > PRUNE_EVERY_SECONDS:
-                pruned = time.monotonic()
-                await outbox.prune(session, now() - self._kept)
             published = await self._publish(session, held)
-            self.last_round = time.monotonic()
+            self.last_round = self.last_turn = time.monotonic()
+            # Behind what waits, and in parts: to delete all after a long outage would exceed a statement's time.
+            due = time.monotonic() - pruned > PRUNE_EVERY_SECONDS
+            if due and await outbox.prune(session, now() - self._kept) < outbox.PRUNED_AT_ONCE:
+                pruned = time.monotonic()
             if published < AT_ONCE:
                 # Everything read has been sent. A notification of new messages ends the wait immediately.
                 await outbox.wait_for_notify(session, IDLE_SECONDS)

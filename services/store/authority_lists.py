@@ -6,7 +6,7 @@ Pages are cut by key, so that each row appears once, even if rows are added mean
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,8 +16,6 @@ from services.store.coalitions import CoalitionMemberRow, CoalitionRow
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord
 from services.store.sharing import is_private
-
-ACTIVE: Final = "active"
 
 
 @dataclass(frozen=True, slots=True)

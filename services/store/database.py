@@ -44,6 +44,7 @@ def make_engine(url: str, *, pool: int = 5, plan_once: bool = False) -> AsyncEng
         pool_size=pool,
         max_overflow=5,
         json_deserializer=from_json,
+        hide_parameters=True,  # errors are logged, and parameters hold texts of plans and addresses
         connect_args={"connect_timeout": CONNECT_SECONDS} | ({"options": options} if options else {}),
     )
 

@@ -3,11 +3,12 @@
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import (
     BigInteger,
     Column,
+    CursorResult,
     Identity,
     Index,
     LargeBinary,
@@ -27,6 +28,7 @@ from services.store.database import in_array, in_array_param, json_column, now, 
 from services.store.pipelined_queries import PipelinedQuery, Rows, execute_pipelined, fetch
 
 _CHANNEL: Final = "jointly_outbox"
+PRUNED_AT_ONCE: Final = 5000
 OUTBOX_SHARDS: Final = 16
 """The number of shards that keys are divided into. One relay at a time publishes a shard."""
 
@@ -208,15 +210,19 @@ async def requeue_latest(session: AsyncSession, keys: Collection[tuple[str, str]
         await session.execute(_SAY_AGAIN, named)
 
 
-async def prune(session: AsyncSession, before: datetime) -> None:
-    """Delete messages published before `before`, which no takeover can need. Locked messages wait for the next call."""
-    await session.execute(
+async def prune(session: AsyncSession, before: datetime, limit: int = PRUNED_AT_ONCE) -> int:
+    """Delete messages published before `before`, which no takeover can need, and return their number, at most `limit`.
+
+    Locked messages wait for a later call.
+    """
+    deleted = await session.execute(
         text(
-            "WITH these AS (SELECT id FROM outbox WHERE published_at < :before ORDER BY id FOR UPDATE SKIP LOCKED)"
-            " DELETE FROM outbox o USING these WHERE o.id = these.id"
+            "WITH these AS (SELECT id FROM outbox WHERE published_at < :before ORDER BY id LIMIT :limit"
+            " FOR UPDATE SKIP LOCKED) DELETE FROM outbox o USING these WHERE o.id = these.id"
         ),
-        {"before": before},
+        {"before": before, "limit": limit},
     )
+    return cast(CursorResult[Any], deleted).rowcount
 
 
 async def backlog(session: AsyncSession) -> tuple[int, float]:

@@ -239,7 +239,8 @@ async def _settle(url: str) -> None:
     database = make_engine(url)
     try:
         async with transaction(make_sessions(database)) as session:
-            await outbox.prune(session, datetime.now(UTC))
+            while await outbox.prune(session, datetime.now(UTC)):
+                pass
     finally:
         await database.dispose()
 

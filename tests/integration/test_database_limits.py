@@ -76,3 +76,16 @@ async def test_a_server_that_takes_nothing_more_counts_as_away(database: AsyncEn
     await engine.dispose()
     assert time.monotonic() - started < 60
     assert retry.is_transient(failed.value)
+
+
+async def test_an_error_says_nothing_of_the_parameters(database_url: str) -> None:
+    """Logs of a record that failed would otherwise hold the texts of a plan."""
+    engine = make_engine(url(database_url))
+    try:
+        with pytest.raises(DBAPIError) as failed:
+            async with engine.connect() as connection:
+                await connection.execute(text("SELECT 1 / length(:title) FROM nowhere"), {"title": "Quixotrix payroll"})
+    finally:
+        await engine.dispose()
+    assert "nowhere" in str(failed.value)
+    assert "Quixotrix" not in str(failed.value)

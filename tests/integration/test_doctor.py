@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from events.topics import OPPORTUNITIES
 from services import cli
+from services.application import diagnosis
 from services.cli.errors import ExitCode
 from services.coalitions import app as coalitions
 from services.local_stack.child_process import free_port
@@ -93,6 +94,14 @@ def test_a_part_that_is_away_is_named(
     assert says in found[part]["sentences"][0]
     assert {"settings", "kafka", "database", "generation", "lag", "work", "audit", "smtp"} == found.keys()
     assert any(other["verdict"] == "ok" for other in found.values())
+
+
+def test_a_group_that_no_broker_coordinates_does_not_hold_up_the_rest(parts: pytest.MonkeyPatch) -> None:
+    parts.setattr(diagnosis, "LAG_SECONDS", 0.001)
+    ended, found = examined()
+    assert (ended, found["lag"]["verdict"]) == (ExitCode.REFUSED, "failed")
+    assert "how far the groups are: look at its __consumer_offsets" in found["lag"]["sentences"][0]
+    assert found["work"]["verdict"] == "ok"
 
 
 def test_missing_topics_are_named_with_the_command(parts: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,23 @@ async def test_no_word_of_a_forgotten_plan_is_left(harness: MatcherHarness, even
     assert await forget(harness, OURS.plan_id) == erasure.ErasedContent(plans=1, ended=done.withdrawn + done.ended)
 
 
+async def test_the_pairs_of_a_plan_are_ended_in_parts(harness: MatcherHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasure, "PAIRS_AT_ONCE", 2)
+    codes = ("E09000003", "E09000004", "E09000005", "E09000006", "E09000007")
+    await harness.handle([*(plan("P-1", code, title="Payroll system") for code in codes), OURS])
+    pair = f"plan_a = '{OURS.plan_id}' OR plan_b = '{OURS.plan_id}'"
+    assert await harness.rows(f"SELECT count(*) FROM opportunities WHERE status = 'active' AND ({pair})") == [(5,)]
+    done = await forget(harness, OURS.plan_id)
+    assert (done.plans, done.withdrawn, done.ended) == (1, 5, 0)
+    assert not await harness.rows(f"SELECT 1 FROM opportunities WHERE status = 'active' AND ({pair})")
+    sizes = "SELECT count(*) FROM opportunities WHERE {} GROUP BY xmin::text ORDER BY 1"
+    assert await harness.rows(sizes.format(pair)) == [(1,), (2,), (2,)], "one transaction a part"
+    told = [each for each in await messages(harness) if each and each.status == "withdrawn"]
+    assert len(told) == len({each.opportunity_id for each in told}) == 5, "each once"
+    found, _ = await compared(harness)
+    assert found.equal, (found.plans, found.pairs)
+
+
 async def test_no_word_of_an_answer_for_the_plan_is_left(harness: MatcherHarness) -> None:
     await harness.handle([OURS])
     written = {

@@ -121,6 +121,15 @@ async def test_messages_that_somebody_holds_are_pruned_later(sessions: Sessions)
         assert (await session.execute(text("SELECT array_agg(id) FROM outbox"))).scalar_one() == [2]
 
 
+async def test_messages_are_pruned_in_parts_the_oldest_first(sessions: Sessions) -> None:
+    await put_messages(sessions, published=True)
+    async with transaction(sessions) as session:
+        last = (await session.execute(text("SELECT max(id) FROM outbox"))).scalar_one()
+        assert await outbox.prune(session, now(), limit=last - 1) == last - 1
+        assert (await session.execute(text("SELECT array_agg(id) FROM outbox"))).scalar_one() == [last]
+        assert await outbox.prune(session, now(), limit=last - 1) == 1
+
+
 async def test_a_command_that_loses_a_deadlock_does_its_work_again(sessions: Sessions, database_url: str) -> None:
     """Against somebody who locks in another order all the same: an older version, a person at a prompt. PostgreSQL ends
     the one that looks for a deadlock first, and the command is impatient."""

@@ -16,6 +16,8 @@ from services.cli.authorities import save_all
 from services.domain import notification_schedule
 from services.local_stack.mail_sink import MailSink
 from services.notifier import channels
+from services.notifier.dispatch import DispatchLoop
+from services.platform.dependencies import Dependencies
 from services.store.authorities import AuthorityUpdate
 from services.store.database import make_engine, make_sessions
 from tests.support.notifier import ADDRESS, NotifierHarness
@@ -52,6 +54,28 @@ async def test_a_refused_mail_is_tried_again_under_its_message_id(notifier: Noti
     (event,) = await notifier.events()
     assert isinstance(event, NotificationSent)
     assert event.attempts == 2
+
+
+async def test_a_notifier_is_alive_while_its_database_is_away(
+    notifier: NotifierHarness,
+) -> None:
+    away = make_engine("postgresql+psycopg://jointly@127.0.0.1:1/jointly")
+    rounds = DispatchLoop(notifier.dispatch(sessions=make_sessions(away)))
+    dependencies = Dependencies({})
+    live = dependencies.rounds(lambda: rounds.last, 900, "no email has been looked for")
+    looking = asyncio.create_task(rounds.run_for_ever())
+    try:
+        rounds.last -= 901
+        dependencies.answering_since -= 901
+        async with asyncio.timeout(30):
+            while await live() is not None:
+                await asyncio.sleep(0.01)
+    finally:
+        looking.cancel()
+        await asyncio.wait([looking])
+        await away.dispose()
+    rounds.last -= 901
+    assert str(await live()).startswith("no email has been looked for, for 90")
 
 
 async def test_refused_for_good_it_is_given_up_and_visible(notifier: NotifierHarness) -> None:

@@ -2,20 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 from aiokafka import AIOKafkaProducer
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.cloudevents import Message
 from services.messaging import kafka, topic_admin
+from services.platform.dependencies import Dependencies
 from services.platform.settings import Settings
 from services.relay.outbox_publisher import OutboxPublisher
 from services.store import outbox
 from services.store.bulk_writes import bulk_writes
-from services.store.database import make_engine, make_sessions, transaction
+from services.store.database import database_responds, make_engine, make_sessions, transaction
+from tests.chaos.proxy import proxies
 from tests.conftest import AnyBroker
 from tests.pipeline import kafka_requests, records_of
 
@@ -257,3 +260,54 @@ async def test_whoever_waits_is_woken_by_what_is_written(database_url: str) -> N
             await wait
         assert len(await outbox.unpublished(waiting, range(outbox.OUTBOX_SHARDS), 10)) == 1
     await engine.dispose()
+
+
+async def test_a_relay_is_alive_while_its_database_is_away(tansu_broker: AnyBroker, database_url: str) -> None:
+    settings = Settings(kafka_bootstrap_servers=tansu_broker.bootstrap)
+    await topic_admin.create(settings)
+    producer = kafka.make_producer(settings, "relay")
+    await producer.start()
+    with proxies() as made:
+        address = make_url(database_url)
+        link = made.link(address.port or 5432)
+        engine = make_engine(address.set(host="127.0.0.1", port=link.port).render_as_string(hide_password=False))
+        relay = OutboxPublisher(engine, producer)
+        dependencies = Dependencies({"postgresql": database_responds(make_sessions(engine))})
+        live = dependencies.rounds(lambda: relay.last_turn, 120, "the relay has not read the outbox")
+        tasks = [asyncio.create_task(relay.run_for_ever()), asyncio.create_task(dependencies.watch_for_ever(0.05))]
+        try:
+            assert await live() is None
+            link.toxics["up"] = "reset"
+            await fill(database_url, keys=1, revisions=1)
+            await until(lambda: not dependencies.all_answer())
+            turn, round_ = relay.last_turn, relay.last_round
+            await until(lambda: relay.last_turn > turn)
+            assert relay.last_round == round_, "a failed one is a turn, and publishes nothing"
+            two_minutes_pass(relay, dependencies)
+            assert await live() is None, "a restart would mend nothing"
+            link.toxics.clear()
+            await until(dependencies.all_answer)
+            relay.last_turn -= 121
+            assert await live() is None, "it has just come back"
+            await until(lambda: relay.last_round > round_)
+            tasks[0].cancel()
+            two_minutes_pass(relay, dependencies)
+            assert str(await live()).startswith("the relay has not read the outbox, for 12")
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await engine.dispose()
+            await producer.stop()
+
+
+def two_minutes_pass(relay: OutboxPublisher, dependencies: Dependencies) -> None:
+    relay.last_turn -= 121
+    relay.last_round -= 121
+    dependencies.answering_since -= 121
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not reached():
+            await asyncio.sleep(0.05)

@@ -13,13 +13,12 @@ from services.domain.opportunity import (
     BELOW_THRESHOLD,
     NO_LONGER,
     AssessedPair,
-    EventKind,
     SettlementContext,
     Transition,
     next_state,
     withdrawal,
 )
-from services.domain.opportunity_events import Cause
+from services.domain.opportunity_events import Cause, EventKind
 from tests.support.ids import KEY
 
 DAY = date(2026, 11, 1)

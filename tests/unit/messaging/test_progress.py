@@ -1,11 +1,18 @@
 """How long the oldest record not handled has waited, on a clock that the test moves."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from aiokafka import TopicPartition
 
+from events.topics import NOTICES, PLANS, PLANS_PATTERN
+from services.messaging import consumer as consuming
+from services.messaging import consumer_health, kafka
 from services.messaging.progress import MAX_ENDS, ConsumerProgress
+from services.platform import metrics
+from services.platform.settings import Settings
 
 ONE, TWO = TopicPartition("t", 0), TopicPartition("t", 1)
 
@@ -130,3 +137,75 @@ def test_a_moving_end_takes_little_memory() -> None:
     assert progress.waiting()[ONE] == 19_999
     assert len(progress._partitions[ONE].ends) <= MAX_ENDS
     assert progress.lag() == 20_000
+
+
+def test_rebalances_hide_no_age_of_a_partition_that_stays() -> None:
+    progress, clock = made(ONE, TWO)
+    progress.observe(ONE, 5, 0)
+    progress.read({ONE: records(0, 4)})
+    for minute in range(1, 6):
+        clock.now = minute * 60
+        progress.assign([ONE])
+        progress.observe(ONE, 5, 0)
+    assert (progress.waiting(), progress.standing()) == ({ONE: 300.0}, {ONE: 300.0})
+    assert clock.now - progress.moved_at == 300, "what loop_advances goes by"
+    progress.read({ONE: records(0, 4)})
+    progress.handle({ONE: 5})
+    assert progress.waiting() == {ONE: 0.0}
+    progress.assign([ONE, TWO])
+    progress.observe(TWO, 3, 0)
+    clock.now += 60
+    assert progress.waiting() == {ONE: 0.0, TWO: 60.0}, "one that comes back starts anew"
+
+
+def test_what_was_read_before_a_rebalance_is_not_handled() -> None:
+    progress, _ = made()
+    progress.read({ONE: records(0, 4)})
+    progress.assign([ONE])
+    progress.observe(ONE, 5, 0)
+    assert (progress.lag(), progress.passed({ONE: 0})) == (5, {})
+    progress.observe(ONE, 5, 5)
+    assert progress.lag() == 0
+
+
+@pytest.mark.parametrize("revoked", [False, True], ids=["never a member", "a member no longer"])
+async def test_the_age_grows_while_a_consumer_is_no_member_of_its_group(revoked: bool) -> None:
+    settings = Settings(kafka_bootstrap_servers="127.0.0.1:1")
+    state = consuming.consume(
+        kafka.make_broker(settings, "test"), settings, group="g", handle=nothing, refuse=nothing, pattern=PLANS_PATTERN
+    )
+    check = consumer_health.has_assignment(state)
+    if revoked:
+        await state.on_partitions_assigned([])
+        assert await check() is None
+        await state.on_partitions_revoked([])
+    else:
+        assert await check() == "not yet a member of the consumer group"
+    await asyncio.sleep(0.2)
+    await state.on_partitions_revoked([])  # as each attempt to join does
+    measuring = asyncio.create_task(consuming.measure_for_ever(state, "matcher", 60))
+    await asyncio.sleep(0.05)
+    measuring.cancel()
+    for topic in (PLANS.name, NOTICES.name):
+        assert metrics.OLDEST_UNHANDLED.labels(topic=topic)._value.get() >= 0.2
+        metrics.OLDEST_UNHANDLED.remove(topic)
+    assert revoked == (await check() is None)
+    state._unassigned_since = (state._unassigned_since or 0) - consumer_health.FROZEN_SECONDS
+    said = str(await check())
+    assert said.startswith("no longer a member of the consumer group, for 120 s" if revoked else "not yet a member")
+
+
+def test_readiness_notes_the_waiting_records_of_every_consumer() -> None:
+    states = [consuming.ConsumerState(), consuming.ConsumerState()]
+    clock = Clock()
+    for state, place in zip(states, (ONE, TWO), strict=True):
+        state.progress = ConsumerProgress(clock)
+        state.progress.assign([place])
+    note = consumer_health.oldest_unhandled_note(*states)
+    states[1].progress.observe(TWO, 5, 0)
+    clock.now = 60
+    assert note() == ["the oldest unhandled record has waited: t-1 for 60 s"]
+
+
+async def nothing(*_: Any) -> None:
+    """Handles nothing."""
