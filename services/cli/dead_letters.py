@@ -125,8 +125,8 @@ def replay(
     """Send the event again, unchanged, to its original topic. Handling an event twice changes nothing.
 
     A truncated event can't be replayed, nor one that its origin no longer holds, nor an old state of a match or group.
-    The dead letter stays; an event that is still invalid becomes another dead letter. Exit code 0: all were sent. 1: some could not be sent. 2: none was
-    tried.
+    The dead letter stays; an event that is still invalid becomes another dead letter. Exit code 0: all were sent. 1:
+    some could not be sent. 2: none was tried.
     """
     if (dead_letter_id is None) is not every:
         fail("name one dead letter, or give --all", USAGE)
