@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import MemberState
-from events.responses import ResponseDocument
+from events.responses import MembershipAct, ResponseDocument
 from services.application.council_lines import CouncilLine
 from services.application.group_view import GroupView
 from services.domain.disclosure import shows_document
@@ -70,7 +70,7 @@ async def load_history(session: AsyncSession, group: GroupView) -> CoalitionHist
     lines = {line.plan_id: line for line in (group.own, *group.others)}
     known = [row for row in reversed(rows) if row.plan_id in lines]
     acts = [PastAct(row.received_on, _council(lines, row), row.kind) for row in known if row.kind in SHOWN_KINDS]
-    commits = {row.plan_id: row for row in rows if row.kind == "commit"}
+    commits = {row.plan_id: row for row in rows if row.kind == MembershipAct.COMMIT}
     decisions = [
         _decision(line, commits.get(key), group) for key, line in lines.items() if line.state == MemberState.ACCEPTED
     ]

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import CoalitionMember, CoalitionState, CoalitionStatus, MemberState
 from services.domain.coalition import (
+    AGREED,
     LIVING,
 )
 from services.domain.disclosure import is_open
@@ -100,7 +101,7 @@ async def joint_notice(session: AsyncSession, coalition_id: str) -> dict[str, An
     """
     state = await find(session, coalition_id)
     members = [member for member in state.members if member.state == MemberState.ACCEPTED]
-    if state.status not in ("formed", "frozen", "awarded") or state.lead is None:
+    if state.status not in AGREED or state.lead is None:
         raise CoalitionError(
             f"the coalition is {state.status}; a joint notice needs one that has formed and has a lead"
         )

@@ -26,6 +26,8 @@ LIVING: Final = frozenset(
 )
 HOLDING: Final = (CoalitionStatus.FORMED, CoalitionStatus.FROZEN)
 """The statuses in which a coalition has its plans to itself."""
+AGREED: Final = (*HOLDING, CoalitionStatus.AWARDED)
+"""The statuses of a coalition whose members have agreed, up to its contract."""
 
 
 CURRENT: Final = (MemberState.SUGGESTED, MemberState.INVITED, MemberState.ACCEPTED)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
+from events.responses import AnswerKind
 from services.web import answer_texts as texts
 from services.web.forms import Form
 
@@ -56,13 +57,15 @@ class EnteredAnswer:
 def read_answered(form: Form) -> EnteredAnswer:
     """Read the answer; invalid fields are in `form.errors`."""
     answer = form.choice("answer", texts.ANSWERS, "Choose your answer")
-    if answer == "other-dates":
+    if answer == AnswerKind.OTHER_DATES:
         return _with_dates(form)
-    if answer == "later":
+    if answer == AnswerKind.LATER:
         return EnteredAnswer(answer, remind=form.day("remind", "the day on which we should ask again"))
     if answer in texts.REASONS:
         reason = form.choice("reason", texts.REASONS[answer], "Choose a reason, or that you would rather not say")
-        shared = answer == "not-this-time" and form.sent.get("share_reason") == "yes" and reason != texts.NO_REASON
+        shared = (
+            answer == AnswerKind.NOT_THIS_TIME and form.sent.get("share_reason") == "yes" and reason != texts.NO_REASON
+        )
         return EnteredAnswer(answer, "" if reason == texts.NO_REASON else reason, shared)
     return EnteredAnswer(answer)
 

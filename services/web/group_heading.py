@@ -5,6 +5,7 @@ from typing import Final
 from events.coalitions import CoalitionStatus, MemberState
 from matching.text.formatting import join_words
 from services.application.group_view import GroupView
+from services.domain.coalition import AGREED
 
 _ENDED: Final = {
     "dissolved": "This group has ended",
@@ -23,7 +24,7 @@ def group_heading(group: GroupView) -> str:
         return _ENDED[group.status]
     if group.is_out:
         return "Your council is not in this group"
-    if group.status in ("formed", "frozen", "awarded"):
+    if group.status in AGREED:
         return _agreed(group)
     if not group.current:
         return _NOBODY

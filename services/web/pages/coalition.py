@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from events.responses import (
     DOCUMENT_URL,
+    MembershipAct,
     ResponseDates,
     ResponseDocument,
     ResponseInvited,
@@ -101,7 +102,7 @@ def _read(form: Form, act: str, group: GroupView) -> tuple[type[ResponsePayload]
         return ResponseDates, {"reply_by": form.day("reply_by", "the new day")}
     if act == "document":
         return ResponseDocument, _read_document(form)
-    decided_by = form.text("decided_by") if act == "commit" else ""
+    decided_by = form.text("decided_by") if act == MembershipAct.COMMIT else ""
     return ResponseMembership, {"act": act, "decided_by": decided_by}
 
 

@@ -9,7 +9,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from events.responses import ResponseAnswered, ResponseUndone
+from events.responses import AnswerKind, ResponseAnswered, ResponseUndone
 from services.application.acts import wait_for_outcome
 from services.application.group_view import GroupView
 from services.web import answer_texts as texts
@@ -56,7 +56,7 @@ async def choose(request: Request, session: Session, reader: Asking) -> Response
     answer = form.choice("answer", texts.ANSWERS, "Choose your answer")
     if form.errors:
         return await _page(request, session, reader, group, form, status=400)
-    step = "check" if answer == "interested" else "question"
+    step = "check" if answer == AnswerKind.INTERESTED else "question"
     return RedirectResponse(f"{reader.base}/{step}?{urlencode({'answer': answer})}", 303)
 
 
@@ -155,7 +155,7 @@ async def _page(
 
 def _question(request: Request, reader: Reader, group: GroupView, form: Form, status: int = 200) -> Response:
     answer = form.sent.get("answer")
-    if answer not in texts.ANSWERS or answer == "interested":
+    if answer not in texts.ANSWERS or answer == AnswerKind.INTERESTED:
         return RedirectResponse(reader.base, 303)
     answered = EnteredAnswer(str(answer))
     values: dict[str, Any] = {"reader": reader, "group": group, "texts": texts, "form": form, "answered": answered}

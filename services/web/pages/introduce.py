@@ -7,7 +7,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from events.responses import ResponseIntroduced
+from events.responses import IntroductionAnswer, ResponseIntroduced
 from services.application.group_view import GroupView
 from services.web import answer_texts as texts
 from services.web.access import Reader, Session, group_of
@@ -38,7 +38,11 @@ async def answer(request: Request, session: Session, reader: Asking) -> Response
         raise HTTPException(404)
     form = Form(await read_form(request))
     agrees = form.choice("agrees", texts.INTRODUCTIONS, "Choose your answer")
-    remind_on = form.optional_day("remind", "the day on which we should ask again") if agrees == "later" else None
+    remind_on = (
+        form.optional_day("remind", "the day on which we should ask again")
+        if agrees == IntroductionAnswer.LATER
+        else None
+    )
     response_id = response_id_of(form)
     if form.errors:
         return _page(request, reader, group, form, status=400)
