@@ -43,6 +43,11 @@ async def listed(session: AsyncSession, authority: str | None, *, ended: bool, l
     return [CoalitionState.model_validate(row.payload) for row in rows]
 
 
+async def waiting_for(session: AsyncSession, authority: str, limit: int) -> Sequence[CoalitionState]:
+    """Return the coalitions that wait for an authority's answer, the most urgent first."""
+    return [CoalitionState.model_validate(one) for one in await store.waiting_for(session, authority, limit)]
+
+
 async def find(session: AsyncSession, coalition_id: str) -> CoalitionState:
     """Return one coalition. Raises CoalitionError."""
     row = await store.load(session, coalition_id)

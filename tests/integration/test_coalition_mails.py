@@ -92,7 +92,7 @@ def _route(authority: str, number: int, **values: Any) -> ResponseRoute:
 
 async def test_an_invitation_goes_to_whom_was_asked_once(line: Line) -> None:
     await _invite(line)
-    subject = "Replacement of the HR and\u2026: join Leeds? Reply by 8 January"
+    subject = "Replacement of the HR\u2026: join Leeds? Reply by 8 January"
     assert line.subjects() == {
         LEEDS: [],
         BRADFORD: [subject],

@@ -7,6 +7,7 @@ from typing import Final
 
 from events.coalitions import CoalitionMember, CoalitionState
 from matching.text.formatting import format_date, join_words
+from services.domain.coalition import CURRENT
 from services.domain.coalition_notices import NoticeKind
 from services.domain.disclosure import member_facts
 from services.domain.route import CoalitionRoutes
@@ -78,7 +79,7 @@ def coalition_letter(
     """Builds the email of one kind to the authority of one plan. `names` and `mailboxes`: of the members, by code."""
     own = next(member for member in state.members if member.plan_id == plan_id)
     lead = next((member for member in state.members if member.plan_id == state.lead), None)
-    shown = [member for member in state.members if member.state in ("suggested", "invited", "accepted")]
+    shown = [member for member in state.members if member.state in CURRENT]
     others = [member for member in shown if member is not own]
     leader = short_name(lead.authority, names) if lead is not None else "Nobody"
     invitation = state.invitation
