@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.coalitions import CoalitionMember, CoalitionState, CoalitionStatus
+from events.coalitions import CoalitionMember, CoalitionState, CoalitionStatus, MemberState
 from services.domain.coalition import (
     LIVING,
 )
@@ -99,7 +99,7 @@ async def joint_notice(session: AsyncSession, coalition_id: str) -> dict[str, An
     Raises CoalitionError before the coalition has formed. Postal addresses stay empty: the database holds none.
     """
     state = await find(session, coalition_id)
-    members = [member for member in state.members if member.state == "accepted"]
+    members = [member for member in state.members if member.state == MemberState.ACCEPTED]
     if state.status not in ("formed", "frozen", "awarded") or state.lead is None:
         raise CoalitionError(
             f"the coalition is {state.status}; a joint notice needs one that has formed and has a lead"

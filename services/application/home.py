@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from events.coalitions import CoalitionMember, CoalitionState
+from events.coalitions import CoalitionMember, CoalitionState, MemberState
 from events.fields import Window
 from events.opportunities import OpportunityState
 from matching.plan import Status
@@ -61,7 +61,7 @@ class OwnCoalition:
     def due_on(self) -> date:
         """The last day on which an answer helps."""
         invitation = self.state.invitation
-        return invitation.reply_by if invitation and self.own.state == "invited" else self.state.decide_by
+        return invitation.reply_by if invitation and self.own.state == MemberState.INVITED else self.state.decide_by
 
 
 @dataclass(frozen=True, slots=True)

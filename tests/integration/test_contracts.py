@@ -110,7 +110,7 @@ def test_a_revision_that_leaves_no_room_is_refused() -> None:
     assert item.reason is DeadLetterReason.REVISION_TOO_HIGH
 
 
-def test_from_a_signed_file_to_the_list_and_forgeries_to_dead_letters(
+def test_contracts_of_a_signed_file_are_listed(
     broker: AnyBroker, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leeds, bradford = new_key(LEEDS), new_key(BRADFORD)

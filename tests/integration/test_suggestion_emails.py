@@ -1,14 +1,11 @@
 """From plans to the emails that suggest partners: one block a need, with what the plans share, and nothing else."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from email.message import EmailMessage
 
 import pytest
-import pytest_asyncio
 
 from events.responses import ResponseAnswered
-from services.local_stack.mail_sink import MailSink
 from services.matcher.framework_vectors import embed_frameworks
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import now, transaction
@@ -16,16 +13,10 @@ from services.store.framework_index import FrameworkIndex
 from services.store.frameworks import replace_frameworks
 from tests.support.coalitions import ALL, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, award, pair_fields, plan, withdrawal
 from tests.support.frameworks import SOFTWARE
-from tests.support.notified_coalitions import THREE, Line, is_receipt, open_line
+from tests.support.notified_coalitions import THREE, Line, is_receipt
 from tests.support.notifier import body
 
 NOW = {"supplier": "Paywell Ltd", "end": "2028-03-31"}
-
-
-@pytest_asyncio.fixture
-async def line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]:
-    async with open_line(database_url, mailbox) as found:
-        yield found
 
 
 async def _tell(line: Line) -> None:

@@ -18,7 +18,7 @@ def test_a_link_is_replaced_and_what_it_pointed_at_stays(tmp_path: Path) -> None
     assert (link.is_symlink(), link.read_text()) == (False, "new")
 
 
-def test_links_that_lie_in_wait_beside_the_file_are_not_followed(tmp_path: Path) -> None:
+def test_links_beside_the_file_are_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("untouched")
     for name in ("state.new", ".state.new", "state.tmp"):
