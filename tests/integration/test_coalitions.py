@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from events.cloudevents import decode
 from events.coalitions import COALITION_PAYLOADS, CoalitionEnded
 from events.dead_letters import DeadLetterReason
-from events.responses import ResponseAnswered, ResponseInvited
+from events.responses import AnswerKind, ResponseAnswered, ResponseInvited
 from events.topics import COALITIONS, RESPONSES, authority_topic
 from services.coalitions.opportunity_handler import MAX_REMEMBERED, OpportunityHandler, SeenOpportunities
 from services.coalitions.response_decoding import ResponseRecord, read
@@ -257,7 +257,7 @@ async def test_the_same_response_counts_once(harness: CoalitionsHarness) -> None
     await harness.respond(interested, interested)
     await harness.respond(interested)
     assert (await harness.only()).revision == 2
-    await harness.respond(interested.model_copy(update={"answer": "later"}))
+    await harness.respond(interested.model_copy(update={"answer": AnswerKind.LATER}))
     ((reason, _),) = await harness.refusals()
     assert reason == "response-conflict"
 
