@@ -22,7 +22,7 @@ _TERMS = ("title_terms", "all_terms", "phrases", "concepts")
 
 
 def encode_features(f: Features, policy: Policy) -> bytes:
-    """Serialises features for `unpack` under the same policy, statistics and model."""
+    """Serialise features for `unpack` under the same policy, statistics and model."""
     categories = (policy.default_category, *policy.categories)
     said = {
         "texts": [f.texts.title, f.texts.body],
@@ -43,7 +43,7 @@ def encode_features(f: Features, policy: Policy) -> bytes:
 
 
 def decode_features(packed: bytes, plan: Plan, policy: Policy, groups: CpvGroupVectors) -> Features:
-    """Restores the features of a plan whose words are those of the packed plan."""
+    """Restore the features of a plan whose words are those of the packed plan."""
     (length,) = struct.unpack_from("<I", packed)
     said = json.loads(packed[4 : 4 + length])
     dense = np.frombuffer(packed, dtype="<f4", offset=4 + length).astype(np.float32)

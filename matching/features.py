@@ -102,13 +102,13 @@ class Features:
 
 
 def clean_plan(plan: Plan, policy: Policy) -> CleanedTexts:
-    """Cleans the plan's texts of boilerplate, and adds the meaning of trade words."""
+    """Clean the plan's texts of boilerplate, and add the meaning of trade words."""
     cleaned = clean(plan.title, plan.description, reference.names_of(plan.authority))
     return CleanedTexts(expand_synonyms(cleaned.title, policy.synonyms), expand_synonyms(cleaned.body, policy.synonyms))
 
 
 def combine_embeddings(title: Vector, body: Vector | None, share: float) -> Vector:
-    """Combines title and body into one unit vector; `share` is the body's weight."""
+    """Combine title and body into one unit vector; `share` is the body's weight."""
     both = title if body is None else title + np.float32(share) * body
     length = float(np.linalg.norm(both))
     return np.asarray(both / length if length > 0 else both, dtype=np.float32)
@@ -125,7 +125,7 @@ def same_text(one: Plan, other: Plan) -> bool:
 
 
 def with_revision(f: Features, plan: Plan, policy: Policy) -> Features:
-    """Updates features for a later revision with the same words; the expensive parts are reused."""
+    """Update features for a later revision with the same words; the expensive parts are reused."""
     return replace(
         f,
         plan=plan,
@@ -151,7 +151,7 @@ def features_of(
     groups: CpvGroupVectors,
     needs: PhraseIndex,
 ) -> Features:
-    """Computes all features of one plan that depend on neither a partner nor the day."""
+    """Compute all features of one plan that depend on neither a partner nor the day."""
     in_title, in_body = tokens(texts.title), tokens(texts.body)
     dense = combine_embeddings(title, body, policy.specification.body_share)
     shape = groups.profile(dense)

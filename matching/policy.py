@@ -146,7 +146,7 @@ class Policy:
 
     @classmethod
     def load(cls, path: Path | None = None, scorer: Scorer | None = None) -> "Policy":
-        """Loads the policy of a TOML file, by default the packaged one; raises PolicyError.
+        """Load the policy of a TOML file, by default the packaged one; raise PolicyError.
 
         The scorer is the given one, else the one that the file names (a path from its folder), else the packaged one.
         """
