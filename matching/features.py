@@ -70,6 +70,7 @@ class Features:
     title_key: str
     cpv_codes: tuple[str, ...]
     category: Category
+    locality: float
     span: TenderSpan
     delivery_area: DeliveryArea
     related_authorities: frozenset[str]
@@ -160,7 +161,7 @@ def features_of(
     worded = tf_idf_weights(weighted_counts((in_title, _TITLE_WEIGHT), (in_body, 1.0)), statistics.idf)
     needed = _concepts(texts, needs, statistics, policy.specification.concepts_rarity)
     by_words = policy.scorer.category_of(titled, worded, needed)
-    category = infer_category(codes, by_words, shape, groups.codes, policy)
+    category, locality = infer_category(codes, by_words, needed, shape, groups.codes, policy)
     return Features(
         plan=plan,
         texts=texts,
@@ -173,6 +174,7 @@ def features_of(
         title_key=" ".join(sorted(in_title)),
         cpv_codes=codes,
         category=category,
+        locality=locality,
         span=tender_span(plan, policy.timing),
         delivery_area=delivery_area(plan),
         related_authorities=related_to(plan.authority),
