@@ -38,7 +38,8 @@ _ONE_OFF = re.compile(
 _STANDING = re.compile(
     r"\b(?:frameworks?|term|programmes?|planned|cyclical|measured|maintenance|dps|dynamic|various|borough-?wide|"
     r"county-?wide|schedule of rates|responsive|reactive|multiple|sites|schools|properties|dwellings|housing stock|"
-    r"contractors)\b",
+    # Each is at a named site, and readers still sign them: any supplier of play areas builds the next one, too.
+    r"contractors|play (?:areas?|parks?|spaces?)|playgrounds?|skate ?parks?|pump tracks?)\b",
     re.I,
 )
 
