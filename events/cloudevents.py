@@ -15,10 +15,10 @@ from cloudevents.core.exceptions import BaseCloudEventException
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from events.dead_letters import DeadLetterReason
 from events.fields import FOREIGN_PLAN_ERROR, Payload
+from events.validation_sentences import describe_validation_error
 
 MAX_VALUE_BYTES: Final = 256 * 1024
 """The largest event value accepted. A plan with the longest permitted text is a tenth of it."""
@@ -159,55 +159,6 @@ def strict_json(value: bytes) -> object:
         ) from None
     except ValueError as error:
         raise EnvelopeError(DeadLetterReason.NOT_JSON, f"not JSON: {error}") from None
-
-
-def describe_validation_error(error: ValidationError) -> str:
-    """Describe a validation error field by field, without repeating the input."""
-    found = [
-        f"{'.'.join(str(part) for part in problem['loc']) or 'payload'}: {_sentence(problem)}"
-        for problem in error.errors(include_url=False, include_input=False)
-    ]
-    more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
-    return "; ".join(found[:5]) + more
-
-
-_SENTENCES: Final[Mapping[str, str]] = {
-    "missing": "is missing",
-    "extra_forbidden": "is not a field of this event",
-    "string_type": "must be text",
-    "string_too_long": "has more than {max_length} characters",
-    "literal_error": "must be {expected}",
-    "enum": "must be {expected}",
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "bool_type": "must be true or false",
-    "greater_than": "must be more than {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than": "must be less than {lt}",
-    "less_than_equal": "must be at most {le}",
-    "too_long": "has more than {max_length} entries",
-    "date_from_datetime_parsing": "must be a day, as 2027-09-30",
-    "date_parsing": "must be a day, as 2027-09-30",
-    "date_type": "must be a day, as 2027-09-30",
-    "model_type": "must be an object",
-    "dict_type": "must be an object",
-    "list_type": "must be a list",
-    "tuple_type": "must be a list",
-}
-"""Messages for common errors of publishers; other errors keep the library's message."""
-
-
-def _sentence(problem: ErrorDetails) -> str:
-    context = problem.get("ctx", {})
-    if problem["type"] == "string_too_short":
-        least = context["min_length"]
-        return "is empty" if least == 1 else f"has fewer than {least} characters"
-    if problem["type"] in _SENTENCES:
-        return _SENTENCES[problem["type"]].format(**context)
-    return problem["msg"].removeprefix("Value error, ")
 
 
 def _header_map(headers: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:

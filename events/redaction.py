@@ -26,7 +26,8 @@ RESPONSE_TEXTS: Final = {
 """The free-text fields of responses that others read, each with its maximum length."""
 
 # Bounded repetition: a text that is one endless word must not take quadratic time.
-_EMAIL: Final = re.compile(r"[\w.+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+# Version 0.2.0 wrote `[e-mail removed]`, which the matcher reads as a need of the authority.
+_EMAIL: Final = re.compile(r"[\w.+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}|\[e-mail removed\]")
 # After its 0, a British number has nine or ten digits, none of them a 0 at first. A time and a day are no number.
 _GAP: Final = r"[\s()\u2010-\u2015\u2212-]{0,2}"
 _MARK: Final = r"\s?[./_|]\s?"
@@ -41,8 +42,8 @@ _HALF_WIDTH: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 
 
 def without_contacts(text: str) -> str:
-    """Replace addresses and telephone numbers by `[e-mail removed]` and `[telephone removed]`."""
-    return _replaced(_TELEPHONE, "[telephone removed]", _replaced(_EMAIL, "[e-mail removed]", text))
+    """Replace addresses and telephone numbers by `[email removed]` and `[telephone removed]`."""
+    return _replaced(_TELEPHONE, "[telephone removed]", _replaced(_EMAIL, "[email removed]", text))
 
 
 def _replaced(pattern: re.Pattern[str], note: str, text: str) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from events.coalitions import MemberState
 from events.responses import ResponseDocument
 from services.application.council_lines import CouncilLine
 from services.application.group_view import GroupView
@@ -70,7 +71,9 @@ async def load_history(session: AsyncSession, group: GroupView) -> CoalitionHist
     known = [row for row in reversed(rows) if row.plan_id in lines]
     acts = [PastAct(row.received_on, _council(lines, row), row.kind) for row in known if row.kind in SHOWN_KINDS]
     commits = {row.plan_id: row for row in rows if row.kind == "commit"}
-    decisions = [_decision(line, commits.get(key), group) for key, line in lines.items() if line.state == "accepted"]
+    decisions = [
+        _decision(line, commits.get(key), group) for key, line in lines.items() if line.state == MemberState.ACCEPTED
+    ]
     documents = [_document(row, lines, group) for row in known if row.kind == DOCUMENT and _may_read(row, group)]
     return CoalitionHistory(acts, decisions, documents)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.coalitions import CoalitionMember, CoalitionState, CoalitionStatus
+from events.coalitions import CoalitionMember, CoalitionState, CoalitionStatus, MemberState
 from services.domain.coalition import (
     LIVING,
 )
@@ -41,6 +41,11 @@ async def listed(session: AsyncSession, authority: str | None, *, ended: bool, l
     statuses = [status.value for status in CoalitionStatus if (status in LIVING) is not ended]
     rows = await store.listed(session, None if authority is None else [authority], statuses, limit)
     return [CoalitionState.model_validate(row.payload) for row in rows]
+
+
+async def waiting_for(session: AsyncSession, authority: str, limit: int) -> Sequence[CoalitionState]:
+    """Return the coalitions that wait for an authority's answer, the most urgent first."""
+    return [CoalitionState.model_validate(one) for one in await store.waiting_for(session, authority, limit)]
 
 
 async def find(session: AsyncSession, coalition_id: str) -> CoalitionState:
@@ -94,7 +99,7 @@ async def joint_notice(session: AsyncSession, coalition_id: str) -> dict[str, An
     Raises CoalitionError before the coalition has formed. Postal addresses stay empty: the database holds none.
     """
     state = await find(session, coalition_id)
-    members = [member for member in state.members if member.state == "accepted"]
+    members = [member for member in state.members if member.state == MemberState.ACCEPTED]
     if state.status not in ("formed", "frozen", "awarded") or state.lead is None:
         raise CoalitionError(
             f"the coalition is {state.status}; a joint notice needs one that has formed and has a lead"

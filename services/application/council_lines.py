@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from events.coalitions import CoalitionMember, CoalitionState
+from events.coalitions import CoalitionMember, CoalitionState, MemberState
 from events.fields import Window
 from events.opportunities import PlanSummary
 from services.domain.disclosure import PlanFacts, member_facts, read_facts
@@ -40,7 +40,9 @@ def guest_lines(
     state: CoalitionState, lines: Sequence[CouncilLine], shown: Collection[str], today: date
 ) -> tuple[CouncilLine, ...]:
     """The plans that the reader can invite: visible members not asked or without an answer, and visible proposals."""
-    members = [line for line in lines if line.state in ("suggested", "lapsed") and line.plan_id in shown]
+    members = [
+        line for line in lines if line.state in (MemberState.SUGGESTED, MemberState.LAPSED) and line.plan_id in shown
+    ]
     proposed = [
         other_line(one.authority, one.plan_id, "proposed", state.common_window, today)
         for one in state.proposals

@@ -138,8 +138,8 @@ async def load_group(
 async def _standing(session: AsyncSession, subject: Subject) -> CoalitionWithBars:
     row = await coalitions.load(session, subject.subject_id)
     assert row is not None
-    concerned = {subject.plan_id, *(member.plan_id for member in row.coalition.members)}
-    return CoalitionWithBars(row.coalition, await coalitions.load_bars(session, concerned, subject.subject_id))
+    bars = await coalitions.load_undo_bars(session, row.coalition, [subject.plan_id])
+    return CoalitionWithBars(row.coalition, bars)
 
 
 async def _consent(session: AsyncSession, plan_id: str, today: date) -> str | None:

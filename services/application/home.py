@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from events.coalitions import CoalitionMember, CoalitionState
+from events.coalitions import CoalitionMember, CoalitionState, MemberState
 from events.fields import Window
 from events.opportunities import OpportunityState
 from matching.plan import Status
@@ -52,12 +52,6 @@ class OwnCoalition:
     state: CoalitionState
     own: CoalitionMember
 
-    @property
-    def reply_is_due(self) -> bool:
-        """Whether the other members wait for the authority's answer."""
-        unanswered = self.own.state == "suggested" and self.own.interest is None
-        return self.own.state == "invited" or (self.state.status == "suggested" and unanswered)
-
     def has_others(self, today: date) -> bool:
         """Whether another member's plan does not wait for a person."""
         others = [one.authority for one in self.state.members if one.plan_id != self.own.plan_id]
@@ -67,7 +61,7 @@ class OwnCoalition:
     def due_on(self) -> date:
         """The last day on which an answer helps."""
         invitation = self.state.invitation
-        return invitation.reply_by if invitation and self.own.state == "invited" else self.state.decide_by
+        return invitation.reply_by if invitation and self.own.state == MemberState.INVITED else self.state.decide_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +91,17 @@ class Match:
     waits: bool
 
 
-async def load_home(session: AsyncSession, authority: str, at: datetime, today: date) -> Home:
-    """Loads the first page of an authority."""
-    states = await coalitions.listed(session, authority, ended=False, limit=LIMIT)
-    mine = [_own(state, authority) for state in states]
-    found = [one for one in mine if one is not None]
-    due = sorted((one for one in found if one.reply_is_due and one.has_others(today)), key=lambda one: one.due_on)
+async def load_home(session: AsyncSession, authority: str, at: datetime, today: date, limit: int = LIMIT) -> Home:
+    """Loads the first page of an authority, with at most `limit` groups, as many replies due, and as many plans."""
+    found = _own(await coalitions.listed(session, authority, ended=False, limit=limit), authority)
+    # Asked apart: what is due may be older than the newest coalitions.
+    waiting = _own(await coalitions.waiting_for(session, authority, limit), authority)
+    due = [one for one in waiting if one.has_others(today)]
     begun = [
         OwnDraft(one.plan_id, one.fields["title"]) for one in await plan_drafts.of_authority(session, authority, at)
     ]
     asked = await list_waiting(session, authority, today)
-    return Home(due, asked, found, await own_plans(session, authority, today), begun)
+    return Home(due, asked, found, await own_plans(session, authority, today, limit), begun)
 
 
 async def own_plans(session: AsyncSession, authority: str, today: date, limit: int = LIMIT) -> list[OwnPlan]:
@@ -144,9 +138,12 @@ async def load_plan(
     return _plan(row, sum(not one.waits for one in matches)), matches
 
 
-def _own(state: CoalitionState, authority: str) -> OwnCoalition | None:
-    own = next((member for member in state.members if member.authority == authority), None)
-    return OwnCoalition(state, own) if own is not None else None
+def _own(states: Sequence[CoalitionState], authority: str) -> list[OwnCoalition]:
+    return [
+        OwnCoalition(state, own)
+        for state in states
+        if (own := next((member for member in state.members if member.authority == authority), None)) is not None
+    ]
 
 
 def _plan(row: PlanRecord, matches: int) -> OwnPlan:

@@ -14,11 +14,11 @@ from typing import Any, Final
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.cloudevents import describe_validation_error
 from events.fields import Origin
 from events.limits import find_excess
 from events.plans import PlanAwarded, PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
 from events.topics import NOTICES, PAGE_PLANS
+from events.validation_sentences import describe_validation_error
 from matching.plan import Status
 from services.application.patience import wait_for
 from services.domain.audit import Act, AuditAction, Channel

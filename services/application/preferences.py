@@ -12,7 +12,14 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.audit import Act, AuditAction, Channel
-from services.store import audit_log, authorities, benchmark_notices, coalition_notices, plan_confirmations
+from services.store import (
+    audit_log,
+    authorities,
+    benchmark_notices,
+    coalition_notices,
+    plan_confirmations,
+    saved_searches,
+)
 from services.store.addressees import addressee, mutes_for, written_to
 from services.store.authorities import AuthorityUpdate, Mutes, SaveResult
 
@@ -132,6 +139,24 @@ async def set_muted(
     return await current(session, authority, today)
 
 
+async def set_search_news(
+    session: AsyncSession, authority: str, search_id: str, actor: str | None, *, news: bool
+) -> bool:
+    """Switches the weekly news of a saved search on or off; returns whether the authority has that search."""
+    changed = await saved_searches.set_news(session, authority, search_id, news=news)
+    if changed:
+        await _record(session, authority, f"search:{search_id}", "search-news-on" if news else "search-news-off", actor)
+    return changed is not None
+
+
+async def delete_search(session: AsyncSession, authority: str, search_id: str, actor: str | None) -> bool:
+    """Deletes a saved search, which ends its news; returns whether the authority had it."""
+    found = await saved_searches.remove(session, authority, search_id)
+    if found:
+        await _record(session, authority, f"search:{search_id}", "search-deleted", actor)
+    return found
+
+
 async def _write(
     session: AsyncSession, entry: AuthorityUpdate, choice: str, actor: str | None, today: date
 ) -> EmailsNow | None:
@@ -140,10 +165,13 @@ async def _write(
     await session.flush()
     now = await current(session, authority, today)
     if result != SaveResult.UNCHANGED:
-        details = {"choice": choice}
-        act = Act(AuditAction.EMAILS_CHANGED, authority, f"authority:{authority}", Channel.BROWSER, actor, details)
-        await audit_log.append(session, [act])
+        await _record(session, authority, f"authority:{authority}", choice, actor)
     return now
+
+
+async def _record(session: AsyncSession, authority: str, subject: str, choice: str, actor: str | None) -> None:
+    act = Act(AuditAction.EMAILS_CHANGED, authority, subject, Channel.BROWSER, actor, {"choice": choice})
+    await audit_log.append(session, [act])
 
 
 def _fields(choice: EmailChoice, today: date) -> Mapping[str, Any]:

@@ -10,9 +10,9 @@ from uuid import UUID, uuid4, uuid5
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.cloudevents import describe_validation_error
 from events.responses import RESPONSE_PAYLOADS, ResponsePayload
 from events.topics import RESPONSES
+from events.validation_sentences import describe_validation_error
 from services.application.authority_events import AuthorityEvents
 from services.store import coalitions
 from services.store.opportunities import Opportunity

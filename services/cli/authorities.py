@@ -161,7 +161,7 @@ def failed(
     for mail in found:
         typer.echo(
             f"{mail.updated_at:%Y-%m-%d %H:%M}  {mail.authority}  {mail.purpose}: {mail.failure} ({mail.reason}), "
-            f"attempts {mail.attempts}, mail {mail.mail_id[:12]}"
+            f"attempts {mail.attempts}, email {mail.mail_id[:12]}"
         )
     if not found:
         typer.echo("no email has failed")

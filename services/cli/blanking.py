@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.cloudevents import EnvelopeError, Message, decode, encode
 from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter
 from events.fields import canonical_authority
+from events.responses import RESPONSE_PAYLOADS, ResponseConvened, ResponsePayload
 from events.topics import (
     DEAD_COALITIONS,
     DEAD_CONTRACTS,
@@ -31,7 +32,6 @@ from services.cli.dead_letters import all_records
 from services.messaging.kafka import Record, connection, make_producer
 from services.platform.settings import Settings
 from services.store import outbox
-from services.store.outbox import Outbox
 
 DETAIL: Final = "its content was forgotten on request"
 TOPICS: Final = (DEAD_PLANS, DEAD_OPPORTUNITIES, DEAD_COALITIONS, DEAD_RESPONSES, DEAD_CONTRACTS)
@@ -67,16 +67,26 @@ def _in_any_case(code: str) -> str:
 
 
 async def drop_waiting(session: AsyncSession, subject: str) -> None:
-    """Delete the outbox's copies of dead letters and of answers on the pages that name the plan or authority."""
-    rows = await outbox.of_topics(session, [PAGE_RESPONSES.name, *(topic.name for topic in TOPICS)])
-    ids = [row.id for row in rows if row.id is not None and _is_about(row, subject)]
-    await outbox.drop_messages(session, ids)
+    """Delete the outbox's copies of dead letters that name the plan or authority, and of its own answers on the pages.
+
+    Answers of others stay, also those that name the plan: they are refused, and their authors see that. An office's
+    invitation of the plan loses its words, as one that has been recorded does.
+    """
+    letters = await outbox.of_topics(session, [topic.name for topic in TOPICS])
+    ids = [row.id for row in letters if _concerned(row.message(), subject) is not None]
+    for row in await outbox.of_topics(session, [PAGE_RESPONSES.name]):
+        message = row.message()
+        event = decode(message.headers, message.value, RESPONSE_PAYLOADS)
+        said = cast(ResponsePayload, event.payload)
+        if subject in (said.authority, getattr(said, "plan_id", None)):
+            ids.append(row.id)
+        elif isinstance(said, ResponseConvened) and _invites(said, subject):
+            row.value = encode(replace(event, payload=said.model_copy(update={"scope": ""})), "").value
+    await outbox.drop_messages(session, [number for number in ids if number is not None])
 
 
-def _is_about(row: Outbox, subject: str) -> bool:
-    if row.topic == PAGE_RESPONSES.name:
-        return _names(subject, row.value)
-    return _concerned(row.message(), subject) is not None
+def _invites(said: ResponseConvened, subject: str) -> bool:
+    return any(subject in (plan_id, plan_id.partition(":")[0]) for plan_id in said.plan_ids)
 
 
 async def count_letters(using: Settings, subject: str) -> int:

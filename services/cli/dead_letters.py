@@ -26,6 +26,7 @@ from events.topics import (
     family_of,
 )
 from services.cli.dead_letter_origins import UNPROVEN, find_unproven
+from services.cli.dead_letter_revisions import OUTDATED, find_outdated
 from services.cli.errors import fail
 from services.cli.terminal import plain, rendered
 from services.messaging.kafka import Record, connection, make_producer
@@ -123,9 +124,9 @@ def replay(
 ) -> None:
     """Send the event again, unchanged, to its original topic. Handling an event twice changes nothing.
 
-    A truncated event can't be replayed, nor one that its origin no longer holds. The dead letter stays; an event that
-    is still invalid becomes another dead letter. Exit code 0: all were sent. 1: some could not be sent. 2: none was
-    tried.
+    A truncated event can't be replayed, nor one that its origin no longer holds, nor an old state of a match or group.
+    The dead letter stays; an event that is still invalid becomes another dead letter. Exit code 0: all were sent. 1:
+    some could not be sent. 2: none was tried.
     """
     if (dead_letter_id is None) is not every:
         fail("name one dead letter, or give --all", USAGE)
@@ -144,6 +145,7 @@ def _able(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
     obstacles = {letter.dead_letter_id: replay_obstacle(letter) for letter in letters}
     promising = [letter for letter in letters if obstacles[letter.dead_letter_id] is None]
     if promising:
+        obstacles |= dict.fromkeys(find_outdated(promising), OUTDATED)
         obstacles |= dict.fromkeys(asyncio.run(find_unproven(settings(), promising)), UNPROVEN)
     for dead_letter_id, obstacle in obstacles.items():
         if obstacle is not None:

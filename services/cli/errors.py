@@ -68,9 +68,21 @@ class Commands(TyperGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(int(ExitCode.CLOSED_PIPE)) from None
         except Exception as error:
+            if isinstance(error, typer.BadParameter):
+                _describe_option(error)
             if type(error).__module__.startswith("typer."):
                 raise
             raise _exit(error) from None
+
+
+def _describe_option(error: typer.BadParameter) -> None:
+    """Say what is wrong with an option in our words: Typer leaves pydantic's in the message."""
+    from pydantic import ValidationError
+
+    from events.validation_sentences import describe_problem
+
+    if isinstance(error.__cause__, ValidationError):
+        error.message = plain(describe_problem(error.__cause__.errors()[0]), _MAX_DETAIL)
 
 
 def problem_of(error: BaseException) -> Problem:

@@ -24,6 +24,7 @@ from matching.scorer import Scorer, ScorerError
 from services.cli.evaluate import align_columns, read_judgements
 from services.cli.offline import PlanFileError, default_cache, features_of_plans, read_plans, say
 from services.cli.pairs import Pair, PairOutcome, pair_numbers, pair_table, read_pairs
+from services.platform.files import SHARED, write_atomically
 
 _FOLDS = 5
 # The share of pairs of each grade that readers sign (from 2,672 pairs with both).
@@ -74,7 +75,7 @@ def fit(
     whole = fitting.calibrated(fitting.fit([*examples, *others], rules, name), np.array(logits), signs)
     whole = fitting.with_categories(whole, features, rules)
     numbers = _renewed(outcomes, np.array(logits), signs, rules)
-    output.write_text(_text(whole, name, numbers, len(judged), len(others), seeds), encoding="utf-8")
+    write_atomically(output, _text(whole, name, numbers, len(judged), len(others), seeds), SHARED)
     say(f"wrote {output}")
     typer.echo(json.dumps(numbers) if as_json else align_columns(pair_table({name: numbers})))
 

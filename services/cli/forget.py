@@ -18,7 +18,7 @@ from services.cli.terminal import plain
 from services.matcher.erasure import ErasedContent, forget_invitations, plans_of
 from services.matcher.erasure import erase as forget_plans
 from services.platform.settings import Settings, settings
-from services.store import audit_names, authorities, contracts, mailbox_changes, plan_drafts, responses, saved_searches
+from services.store import audit_names, authorities, contracts, mailbox_changes, plan_drafts, saved_searches
 from services.store.database import Sessions, transaction
 
 FAILED: Final = 1
@@ -106,7 +106,6 @@ async def forget_stored(sessions: Sessions, policy: Policy, subject: str) -> tup
             await audit_names.erase_authority(session, subject)
             await plan_drafts.forget(session, subject)
             await saved_searches.forget(session, subject)
-            await responses.forget(session, subject)
         await blanking.drop_waiting(session, subject)
     if ":" not in subject:
         await forget_invitations(sessions, [subject])

@@ -143,8 +143,13 @@ def write_private_key(path: Path, key: SigningKey) -> None:
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         fail(f"{path}: can't be written: {error.strerror}", USAGE)
-    with os.fdopen(opened, "w", encoding="ascii") as file:
-        file.write(to_file_text(key.private_jwk()))
+    try:
+        with os.fdopen(opened, "w", encoding="ascii") as file:
+            file.write(to_file_text(key.private_jwk()))
+    except OSError as error:
+        # Half a key would be in the way of the next try.
+        path.unlink(missing_ok=True)
+        fail(f"{path}: can't be written: {error.strerror}", USAGE)
 
 
 def _good(key: AuthorityKey) -> str:

@@ -13,6 +13,7 @@ import typer
 from pydantic import ValidationError
 
 from events.plans import PlanPublished
+from events.validation_sentences import describe_validation_error
 from matching.embedding import Embedder
 from matching.engine import Corpus, Engine, Features, Vector
 from matching.plan import Plan
@@ -37,9 +38,7 @@ def read_plans(path: Path) -> list[Plan]:
         try:
             plan = plan_from_payload(PlanPublished.model_validate(json.loads(line)))
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "the plan"
-            raise PlanFileError(f"{path}, line {number}: {field}: {first['msg']}") from error
+            raise PlanFileError(f"{path}, line {number}: {describe_validation_error(error)}") from error
         except ValueError as error:
             raise PlanFileError(f"{path}, line {number}: not a plan: {error}") from error
         held = latest.get(plan.plan_id)

@@ -31,6 +31,7 @@ from services.ingest.publishing import PublishOptions, UsageError
 from services.ingest.publishing import publish as publish_file
 from services.ingest.report import Report
 from services.platform.clock import today
+from services.platform.files import check_writable
 from services.platform.settings import Settings
 
 
@@ -134,7 +135,7 @@ def _shown(
 def _check_writable(html: Path) -> None:
     """Before anything is published: a report that can't be written must not look like nothing done."""
     try:
-        html.open("a").close()
+        check_writable(html)
     except OSError as error:
         end_usage(f"--html: {html} can't be written: {error.strerror}")
 

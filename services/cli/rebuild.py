@@ -16,6 +16,7 @@ from services.cli.errors import fail
 from services.cli.lazy_encoder import embed_missing
 from services.cli.terminal import plain
 from services.domain.materiality import HYSTERESIS_POINTS
+from services.domain.opportunity_status import OpportunityStatus
 from services.domain.reorganisation import full_name_on
 from services.maintenance.apply_rebuild import RebuildApplied, apply_rebuild
 from services.maintenance.notification_forecast import NotificationForecast, forecast
@@ -200,7 +201,7 @@ def _print_comparison(found: RebuildReport, done: RebuildApplied | None) -> None
 
 def _said(state: tuple[str, float, str]) -> str:
     status, score, band = state
-    return f"{band} {score:.2f}" if status == "active" else status
+    return f"{band} {score:.2f}" if status == OpportunityStatus.ACTIVE else status
 
 
 def _previewed(

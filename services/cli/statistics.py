@@ -10,6 +10,7 @@ from matching.plan import Plan
 from matching.policy import Policy
 from services.cli.database import with_database
 from services.cli.offline import read_plans, say
+from services.platform.files import SHARED, write_atomically
 from services.store.database import Sessions, transaction
 from services.store.mapping import plan_from_store
 from services.store.plans import by_id, matchable
@@ -41,7 +42,7 @@ def build(
         raise typer.Exit(2)
     every = read_plans(plans) if plans else with_database(_stored, limited=False)
     found = build_statistics(every, name, Policy.load(policy))
-    output.write_text(found.dumps(), encoding="utf-8")
+    write_atomically(output, found.dumps(), SHARED)
     say(f"counted {len(found.words)} words over {found.documents} plans: {found.version} in {output}")
     if found.documents < _FEW:
         say(f"fewer than {_FEW} plans say little about rarity: the shipped statistics may serve you better")

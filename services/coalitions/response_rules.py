@@ -29,7 +29,7 @@ from events.responses import (
 from services.coalitions import introduction, party_rules, record_rules
 from services.coalitions.benchmark_requests import record_decision, record_enquiry_answer
 from services.coalitions.pair_coalitions import load_standing, suggest_pair
-from services.coalitions.writing import Moment, with_own_plans, write_with_plans
+from services.coalitions.writing import Moment, write_with_plans
 from services.domain import coalition_answers as rules
 from services.domain.coalition import (
     Coalition,
@@ -252,27 +252,13 @@ async def _restore(session: AsyncSession, row: CoalitionRow, act: ActRecord, mom
     A "not the same thing" also muted pairs. That is taken back even where its coalition stays as it is.
     """
     before = row.coalition
-    bars = await store.load_bars(session, [act.change.plan_id], before.coalition_id)
+    bars = await store.load_undo_bars(session, before)
     try:
         after = undo(before, act, moment.today, bars)
-        if not before.is_living:
-            await _require_apart(session, after)
     except AnswerRefusedError:
         if act.kind == AnswerKind.NOT_THE_SAME:
             return []
         raise
-    if after.is_living and not (await with_own_plans(session, row, after)).is_living:
-        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "the others are in another coalition that has formed")
     await write_with_plans(session, row, after, moment)
     # What became of plans after the end has not been looked at.
     return [] if before.is_living else [member.plan_id for member in after.current]
-
-
-async def _require_apart(session: AsyncSession, revived: Coalition) -> None:
-    """Raises AnswerRefusedError if another coalition has all these plans by now."""
-    together = {member.plan_id for member in revived.current}
-    for row in await store.living_with(session, together):
-        if row.coalition_id != revived.coalition_id and together <= {one.plan_id for one in row.coalition.current}:
-            raise AnswerRefusedError(
-                RefusalReason.NOT_ALLOWED, f"its plans are in coalition {row.coalition_id} by now; answer there"
-            )

@@ -81,7 +81,7 @@ async def write(
     session: AsyncSession, row: CoalitionRow, coalition: Coalition, stored: Mapping[str, PlanRecord], moment: Moment
 ) -> bool:
     """Writes a coalition and its event if its content has changed; returns whether it has."""
-    intended, coalition = coalition, await with_own_plans(session, row, coalition)
+    intended, coalition = coalition, await _with_own_plans(session, row, coalition)
     state = coalition_state(coalition, row.revision + 1, stored)
     payload = state.model_dump(mode="json")
     content = _content_hash(payload)
@@ -133,7 +133,7 @@ def _next(coalition: Coalition, suggestion: Suggestion | None, region: Region, t
     return pass_day(after, today)
 
 
-async def with_own_plans(session: AsyncSession, row: CoalitionRow, coalition: Coalition) -> Coalition:
+async def _with_own_plans(session: AsyncSession, row: CoalitionRow, coalition: Coalition) -> Coalition:
     """The coalition without plans that are in another one, at the moment when it forms. Acceptances in several
     invitations are allowed, so it is known only now which coalition forms first."""
     if coalition.status not in HOLDING or row.status in HOLDING:

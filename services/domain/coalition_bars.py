@@ -18,10 +18,14 @@ SENTENCES: Final[Mapping[PlanChange, str]] = {
 @dataclass(frozen=True, slots=True)
 class Bars:
     """The plans that can't come into a coalition. `elsewhere`: those in another one that has formed; `changed`: those
-    that no coalition can count on any more."""
+    that no coalition can count on any more.
+
+    `groups`: the plans of each other living coalition, by its id. Only an undo in an ended coalition needs them.
+    """
 
     elsewhere: frozenset[str] = frozenset()
     changed: Mapping[str, PlanChange] = field(default_factory=dict)
+    groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def of_plan(self, plan_id: str) -> str | None:
         """Why the plan can't be in, as a sentence; None if nothing bars it."""

@@ -8,10 +8,12 @@ from events.coalitions import CoalitionStatus, MemberState
 from events.responses import AnswerKind
 from services.domain.coalition import (
     CURRENT,
+    HOLDING,
     MAX_MEMBERS,
     MIN_MEMBERS,
     Coalition,
     Member,
+    drop_members,
     pass_day,
     replace_member,
     settle,
@@ -79,11 +81,12 @@ def undo(coalition: Coalition, act: ActRecord, today: date, bars: Bars) -> Coali
     if undone.status is CoalitionStatus.FORMED and len(undone.accepted) < MIN_MEMBERS:
         undone = replace(undone, status=CoalitionStatus.INVITING)
     undone = settle(undone)
-    if coalition.is_living:
-        return undone
-    undone = pass_day(undone, today)
-    # An end by the calendar has come since.
-    require_open(undone)
+    if not coalition.is_living:
+        undone = pass_day(undone, today)
+        # An end by the calendar has come since.
+        require_open(undone)
+        _require_apart(undone, bars)
+    _require_partners(coalition, undone, bars)
     return undone
 
 
@@ -116,6 +119,24 @@ def _require_before_notice(coalition: Coalition, plan_id: str) -> None:
     because = "the tender notice is out and names your council" if is_named else "the tender notice is out"
     remedy = "contact the lead, or leave the group" if is_named else "contact the lead"
     raise AnswerRefusedError(RefusalReason.CLOSED, f"{because}, so this answer can no longer be taken back: {remedy}")
+
+
+def _require_apart(revived: Coalition, bars: Bars) -> None:
+    """Raises AnswerRefusedError if another coalition has all these plans by now."""
+    together = {member.plan_id for member in revived.current}
+    for coalition_id, plan_ids in bars.groups.items():
+        if together <= plan_ids:
+            raise AnswerRefusedError(
+                RefusalReason.NOT_ALLOWED, f"its plans are in coalition {coalition_id} by now; answer there"
+            )
+
+
+def _require_partners(before: Coalition, after: Coalition, bars: Bars) -> None:
+    """Raises AnswerRefusedError if the coalition would form again without those that another one has by now."""
+    forms = after.status in HOLDING and before.status not in HOLDING
+    taken = bars.elsewhere & {member.plan_id for member in after.accepted}
+    if forms and taken and not drop_members(after, taken).is_living:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "the others are in another coalition that has formed")
 
 
 def _revive(coalition: Coalition, change: ActChange) -> Coalition:

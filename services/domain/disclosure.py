@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from events import opportunities as wire
-from events.coalitions import CoalitionMember
+from events.coalitions import CoalitionMember, MemberState
 from events.contracts import ContractPublished
 from events.fields import Origin
 from events.fields import Window as WireWindow
@@ -248,7 +248,7 @@ def read_facts(state: Mapping[str, Any]) -> PlanFacts:
 
 def shows_document(readers: DocumentReaders, state: str) -> bool:
     """Whether a document's address is for a member in this state; both plans are shared openly."""
-    return state == "accepted" or (state == "invited" and readers is not DocumentReaders.MEMBERS)
+    return state == MemberState.ACCEPTED or (state == MemberState.INVITED and readers is not DocumentReaders.MEMBERS)
 
 
 def shows_document_to_signatories(readers: DocumentReaders, state: Mapping[str, Any] | None) -> bool:

@@ -15,7 +15,7 @@ _NAMESPACE: Final = UUID("5f1f4d6e-6a0e-5d0b-9a57-0c6b1f1f6a3d")
 
 @dataclass(frozen=True, slots=True)
 class IdKey:
-    """The secret of one database behind its keyed ids. Who lacks it can't check a guess of a plan against an id."""
+    """The secret of one database behind its keyed ids. Without it, nobody can check a guess of a plan against an id."""
 
     secret: bytes = field(repr=False)
 

@@ -14,11 +14,11 @@ from typing import IO, Any, Final, Literal, cast
 
 from pydantic import ValidationError
 
-from events.cloudevents import describe_validation_error
 from events.fields import AUTHORITY_PATTERN, canonical_authority
 from events.limits import find_excess
 from events.plans import PlanPayload
 from events.redaction import MAX_TEXT, without_contacts
+from events.validation_sentences import describe_validation_error
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 """The largest file that is read into memory (OCDS, CSV). JSONL is read line by line, without a limit."""

@@ -7,12 +7,12 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from services.ingest.report import Report, by_count
-from services.platform.files import write_atomically
+from services.platform.files import SHARED, write_atomically
 
 
 def write_page(report: Report, file: Path, day: date) -> None:
     """Write the page; a crash leaves the old file or the new one. Raises OSError."""
-    write_atomically(file, render(report, day))
+    write_atomically(file, render(report, day), SHARED)
 
 
 def render(report: Report, day: date) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from events.coalitions import CoalitionMember, CoalitionState
+from events.coalitions import CoalitionMember, CoalitionState, CoalitionStatus
 from events.jwk import SigningKey, new_key
 from events.plans import PlanPayload, PlanUpdated
 from events.responses import ResponseInvited, ResponseMembership, ResponsePayload
@@ -61,20 +61,20 @@ class CoalitionDemo:
             reply_by(self.as_of, dates, nations_of(member.authority for member in state.members))
         except DeadlineError:
             return False
-        return state.status == "suggested"
+        return state.status == CoalitionStatus.SUGGESTED
 
     async def _act(self, suggested: CoalitionState, last: str) -> None:
         state = await self._invite(suggested)
         lead = _lead(state)
         others = [member for member in state.members if member is not lead]
-        if last == "inviting":
+        if last == CoalitionStatus.INVITING:
             return
         # The last member declines, as some do; the others continue.
         for member in others:
             act = "decline" if member is others[-1] and len(others) > 1 else "accept"
             await self._respond(ResponseMembership, state, member.plan_id, act=act)
         await self._until(state.coalition_id, "formed")
-        if last == "frozen":
+        if last == CoalitionStatus.FROZEN:
             await self._publish_notice(lead.plan_id)
             await self._until(state.coalition_id, "frozen")
 
@@ -84,7 +84,7 @@ class CoalitionDemo:
             terms = state.terms_revision
             await self._respond(ResponseInvited, state, _lead(state).plan_id, scope=SCOPE, route=ROUTE)
             state = await self._until(state.coalition_id, "inviting", after=terms)
-            if state.status == "inviting":
+            if state.status == CoalitionStatus.INVITING:
                 return state
 
     async def _respond(self, kind: type[ResponsePayload], state: CoalitionState, plan_id: str, **said: Any) -> None:

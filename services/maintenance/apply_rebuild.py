@@ -9,6 +9,7 @@ from sqlmodel import col, select
 
 from events.opportunities import OpportunityState
 from events.topics import OPPORTUNITIES
+from matching.assessment import Band
 from services.domain.notifications import IntentState, NotificationChange, Purpose
 from services.domain.opportunity import event_kind, state_content_hash
 from services.domain.opportunity_status import OpportunityStatus
@@ -114,7 +115,7 @@ def _settled(stored: PlanRecord | None, meant: PlanRecord | None) -> bool:
 async def _replace(session: AsyncSession, row: Opportunity | None, columns: dict[str, Any]) -> list[Intent]:
     """Replace one pair, and return the cancelled intents that record why nobody is notified of it."""
     was_active, revision = (False, 0) if row is None else (row.status == OpportunityStatus.ACTIVE, row.revision)
-    loud = was_active and row is not None and row.band != "feed"
+    loud = was_active and row is not None and row.band != Band.FEED
     if row is None:
         row = Opportunity(**columns)
         await _continue_counters(session, row)

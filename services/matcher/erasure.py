@@ -113,6 +113,7 @@ async def forget_invitations(sessions: Sessions, subjects: Collection[str]) -> N
     async with transaction(sessions) as session:
         await advisory_locks.wait_for(session, advisory_locks.COALITIONS)
         await coalitions.forget_invitations(session, subjects)
+        await responses.forget_convened(session, subjects)
 
 
 async def _open_pairs(session: AsyncSession, plan_id: str, ended: Collection[str]) -> dict[str, set[str]]:

@@ -16,6 +16,7 @@ from services.domain.benchmark_requests import (
     BenchmarkRequest,
     is_current,
 )
+from services.domain.charter_scope import is_about_ict
 from services.domain.disclosure import shown_requester
 from services.domain.notifications import CancelReason
 from services.notifier.context import DispatchContext, ReadyEmail
@@ -82,9 +83,16 @@ async def _own(
     if not is_current(kind, *stored, today):
         return None
     plan = (await plans.by_id(session, [request.plan_id])).get(request.plan_id)
-    title = (plan.state or {}).get("title", "") if plan else ""
+    state = (plan.state if plan else None) or {}
+    ict = is_about_ict([state])
     return lambda row, links: benchmark_email.benchmark_letter(
-        request, kind, title, row.name, row.signed_on, links.benchmark(request.plan_id) if links else None
+        request,
+        kind,
+        state.get("title", ""),
+        row.name,
+        row.signed_on if ict else None,
+        links.benchmark(request.plan_id) if links else None,
+        ict=ict,
     )
 
 
@@ -107,12 +115,12 @@ async def _enquiry(
         return None
     code = requester.authority
     name = (await names_of(session, {code}, today)).get(code, UNNAMED) if code else ""
-    asked = enquiry
+    asked, ict = enquiry, is_about_ict([plan.state if plan else None])
     return lambda row, links: benchmark_email.enquiry_letter(
         asked,
         kind,
         requester,
         name,
-        (row.name, row.signed_on),
+        (row.name, row.signed_on if ict else None),
         links.enquiry(request.request_id) if links else None,
     )

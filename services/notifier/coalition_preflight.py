@@ -1,10 +1,12 @@
 """Checks an email about a coalition just before sending, and composes it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import CoalitionState
+from services.domain.charter_scope import is_about_ict
 from services.domain.coalition_notices import NoticeKind, is_current
 from services.domain.disclosure import is_open
 from services.domain.notifications import CancelReason
@@ -23,6 +25,7 @@ from services.store import coalition_notices, coalitions, deliveries, plans
 from services.store.addressees import addressees
 from services.store.authorities import Authority
 from services.store.intents import Mail
+from services.store.plans import PlanRecord
 from services.store.route_records import load_coalition_routes
 
 
@@ -49,10 +52,11 @@ async def begin(
     names = await names_of(session, {*codes, *([convener] if convener else [])}, today)
     register = await addressees(session, codes, today)
     mailboxes = {code: entry.mailbox for code, entry in register.items() if entry.mailbox}
-    routes = await _routes(session, state, notice.plan_id)
-    letter = coalition_letter(
-        state, notice.plan_id, kind, authority.name, names, mailboxes, authority.signed_on, routes
-    )
+    stored_plans = await plans.by_id(session, [member.plan_id for member in state.members])
+    routes = await _routes(session, state, notice.plan_id, stored_plans)
+    own = stored_plans.get(notice.plan_id)
+    signed_on = authority.signed_on if is_about_ict([own.state if own else None]) else None
+    letter = coalition_letter(state, notice.plan_id, kind, authority.name, names, mailboxes, signed_on, routes)
     # A link's validity follows the real date, even when plans are assessed as of a fixed day.
     links = PageLinks(dispatch.links, authority, clock.today(None)) if dispatch.links else None
     letter = links.in_coalition_letter(letter) if links else letter
@@ -64,9 +68,10 @@ async def begin(
     return ReadyEmail(mail.mail_id, lease_owner, mail.purpose, email_message.as_bytes(composed), mailbox)
 
 
-async def _routes(session: AsyncSession, state: CoalitionState, plan_id: str) -> CoalitionRoutes:
+async def _routes(
+    session: AsyncSession, state: CoalitionState, plan_id: str, stored: Mapping[str, PlanRecord]
+) -> CoalitionRoutes:
     """The routes that the reader may see: its own, and others' while both plans are shared openly."""
-    stored = await plans.by_id(session, [member.plan_id for member in state.members])
     open_plans = {key for key, plan in stored.items() if is_open(plan.state)}
     visible = {plan_id, *open_plans} if plan_id in open_plans else {plan_id}
     return await load_coalition_routes(session, plan_id, state.coalition_id, visible)

@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.domain.charter_scope import is_about_ict
 from services.domain.notifications import CancelReason
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
@@ -69,8 +70,9 @@ async def begin(
     authority, mailbox = recipient
     # A link's days are real ones, also where plans are judged as of a fixed day.
     links = PageLinks(dispatch.links, authority, clock.today(None)) if dispatch.links else None
+    signed_on = authority.signed_on if is_about_ict([plan.state for plan in plans]) else None
     letter = confirmation_email.confirmation_letter(
-        plans, authority.authority, authority.name, authority.signed_on, links.confirm() if links else None
+        plans, authority.authority, authority.name, signed_on, links.confirm() if links else None
     )
     deliveries.mark_sending(mail, [], at)
     mail.message_id = mail.message_id or email_message.message_id(mail.mail_id, dispatch.sender)

@@ -73,7 +73,7 @@ async def _apply_result(
     metrics.EMAILS.labels(purpose=mail.purpose, outcome=outcome).inc()
     tell = log.warning if error is not None and outcome != "temporary" else log.info
     tell(
-        "mail",
+        "email",
         mail_id=mail.mail_id,
         authority=mail.authority,
         purpose=mail.purpose,

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.opportunities import OpportunityState
 from services.domain import notification_schedule
+from services.domain.charter_scope import is_about_ict
 from services.domain.framework_prompt import Usable
 from services.domain.introduction import is_agreed, is_asking
 from services.domain.notification_rules import Preferences, effective_purpose, sides
@@ -113,7 +114,7 @@ async def _compose(
         day_of(at),
         items.groups,
         await partner_plans.over_cap_counts(session, row.authority, partners),
-        row.signed_on,
+        row.signed_on if items.about_ict else None,
         await _usable_frameworks(session, dispatch, items),
         items.consents,
         await _supplier_groups(session, dispatch, mail, row, at),
@@ -169,11 +170,15 @@ async def _release_unreachable(
 
 @dataclass(frozen=True, slots=True)
 class _Current:
-    """What of an email still holds, and by the reader's plans: the groups around them, and whose consent they need."""
+    """What of an email still holds, and by the reader's plans: the groups around them, and whose consent they need.
+
+    `about_ict`: whether all of the reader's plans in it are of ICT.
+    """
 
     told: list[tuple[Intent, OpportunityView]]
     groups: Mapping[str, SuggestedGroup]
     consents: Mapping[str, tuple[str, ...]]
+    about_ict: bool
 
 
 async def _select_current(
@@ -192,6 +197,9 @@ async def _select_current(
     mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and p.takes_part(today)}
     pairs = await responses.silenced(session, [row.pair for row in states.values()])
     unlike = {key for key, row in states.items() if row.pair in pairs}
+    sided = {key: plan_details.own_and_other(one, row.authority) for key, one in states.items()}
+    refused = await responses.declined(session, {own for own, _ in sided.values()})
+    declined = {key: refused[pair] for key, pair in sided.items() if pair in refused}
     muted = await mutes_for(session, row.authority, today)
     details = await plan_details.load(session, row.authority, list(states.values()), muted, today)
     wishes = Preferences(row.immediate, row.digest, takes_part=row.takes_part(today))
@@ -201,6 +209,8 @@ async def _select_current(
         reason = _cancel_reason(intent, stands, muted, told)
         if reason is None and stands is not None and intent.occasion:
             reason = await _act_is_over(session, intent, stands, today)
+        if reason is None and _is_declined(intent, declined):
+            reason = CancelReason.ANSWERED
         if intent.change != NotificationChange.WITHDRAWN:
             gone = waits_for_person(intent.partner, today)
             reason = (
@@ -216,7 +226,8 @@ async def _select_current(
             notifications.cancel(intent, reason or CancelReason.NOT_WANTED, at)
             metrics.INTENTS_CANCELLED.labels(reason=reason or CancelReason.NOT_WANTED).inc()
     consents = {item.plan_id: details.consent(item.plan_id, today) for _, item in found}
-    return _Current(found, details.groups, consents)
+    about_ict = is_about_ict([details.plans[plan_id].state for plan_id in consents if plan_id in details.plans])
+    return _Current(found, details.groups, consents, about_ict)
 
 
 def _view(
@@ -257,6 +268,13 @@ def _cancel_reason(
     if intent.only_if_notified and not told.get(intent.opportunity_id):
         return CancelReason.NEVER_TOLD
     return None
+
+
+def _is_declined(intent: Intent, declined: Mapping[str, datetime]) -> bool:
+    """Whether the authority has said "not this time" since the intent arose. A later one tells of a material change."""
+    answered_at = declined.get(intent.opportunity_id)
+    tells_state = not intent.occasion and intent.change != NotificationChange.WITHDRAWN
+    return answered_at is not None and tells_state and intent.created_at <= answered_at
 
 
 async def _act_is_over(

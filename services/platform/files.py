@@ -1,37 +1,60 @@
 """Safe file writes: a file is replaced as a whole, and never through a link."""
 
+import errno
 import os
-import tempfile
+import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-DEFAULT_MODE: Final = 0o600
+PRIVATE: Final = 0o600
+SHARED: Final = 0o666
+"""Modes of a new file. As everywhere, the process's umask takes bits away."""
 
 
-def write_atomically(file: Path, text: str) -> None:
+def write_atomically(file: Path, text: str, mode: int = PRIVATE) -> None:
     """Replace a file's content with this text (UTF-8). A crash leaves the old or the new file. Raises OSError.
 
-    A link is replaced, not followed. The file's permissions stay; a new file is readable by its owner alone.
+    A link is replaced, not followed. The file's permissions stay; a new file gets `mode`.
     """
-    mode = _mode(file)
-    # mkstemp picks an unused name and opens it exclusively, so an attacker's link is never opened.
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    name, descriptor = _open_beside(file, mode)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
             stream.write(text)
             stream.flush()
-            os.fchmod(descriptor, mode)
+            if (kept := _mode(file)) is not None:
+                os.fchmod(descriptor, kept)
             os.fsync(descriptor)
-        Path(name).replace(file)
+        name.replace(file)
     except BaseException:
         with suppress(OSError):
-            Path(name).unlink()
+            name.unlink()
         raise
 
 
-def _mode(file: Path) -> int:
+def check_writable(file: Path) -> None:
+    """Raise OSError if `write_atomically` could not write this file. The file itself is not touched."""
+    name, descriptor = _open_beside(file, PRIVATE)
+    os.close(descriptor)
+    name.unlink()
+
+
+def _open_beside(file: Path, mode: int) -> tuple[Path, int]:
+    """Create a file in the same folder, which can take the file's place at once."""
+    if file.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
+    if file.exists() and not file.is_file():
+        raise OSError(errno.EINVAL, "it is a device or a pipe", str(file))
+    name = file.parent / f".{file.name}.{secrets.token_hex(8)}"
     try:
-        return DEFAULT_MODE if file.is_symlink() else file.stat().st_mode & 0o777
+        # O_EXCL follows no link, so an attacker's link is never opened.
+        return name, os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(file)) from None
+
+
+def _mode(file: Path) -> int | None:
+    try:
+        return None if file.is_symlink() else file.stat().st_mode & 0o777
     except FileNotFoundError:
-        return DEFAULT_MODE
+        return None

@@ -16,6 +16,8 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from events.validation_sentences import describe_problem
+
 PREFIX = "JOINTLY_"
 MAX_PORT: Final = 65_535
 SignatureMode = Literal["off", "if-present", "required"]
@@ -419,6 +421,6 @@ def settings() -> Settings:
 
 def _sentence(problem: Mapping[str, Any]) -> str:
     """Describe the error in one setting, or in several together, which the message itself names."""
-    said = str(problem["msg"]).removeprefix("Value error, ")
+    said = describe_problem(problem)
     name = "_".join(str(part) for part in problem["loc"]).upper()
     return f"{PREFIX}{name}: {said}" if name else said

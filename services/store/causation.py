@@ -115,4 +115,4 @@ def _intent(intent: Intent) -> Step:
 
 def _mail(mail: Mail) -> Step:
     state = mail.state if mail.reason is None else f"{mail.state}: {mail.reason}"
-    return Step(mail.created_at, "mail", mail.mail_id, f"{mail.purpose} to {mail.authority}", state)
+    return Step(mail.created_at, "email", mail.mail_id, f"{mail.purpose} to {mail.authority}", state)

@@ -1,6 +1,7 @@
 """Coalitions and their members. Rows are never deleted; a revision rises only when the content changes."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -137,6 +138,17 @@ async def load_bars(session: AsyncSession, plan_ids: Collection[str], coalition_
     )
 
 
+async def load_undo_bars(session: AsyncSession, coalition: Coalition, plan_ids: Collection[str] = ()) -> Bars:
+    """Return what keeps the plans of a coalition, and further ones, out of it when an act in it is taken back."""
+    concerned = {*plan_ids, *(member.plan_id for member in coalition.members)}
+    bars = await load_bars(session, concerned, coalition.coalition_id)
+    if coalition.is_living:
+        return bars
+    others = [row.coalition for row in await living_with(session, concerned)]
+    groups = {one.coalition_id: frozenset(member.plan_id for member in one.current) for one in others}
+    return replace(bars, groups=groups)
+
+
 async def save_members(session: AsyncSession, coalition: Coalition, revisions: dict[str, int]) -> None:
     """Replace the members of a coalition. `revisions` maps plans to the revisions reviewed."""
     coalition_id = coalition.coalition_id
@@ -246,6 +258,30 @@ async def listed(
         .limit(limit)
     )
     return list(found.scalars())
+
+
+_WAITING: Final = text(
+    "SELECT c.payload FROM coalition_members m JOIN coalitions c USING (coalition_id)"
+    " JOIN LATERAL jsonb_array_elements(c.payload -> 'members') own ON own ->> 'plan_id' = m.plan_id"
+    " WHERE m.authority = :authority AND c.status = ANY(:living) AND (m.state = :invited"
+    "  OR c.status = :suggestion AND m.state = :suggested AND own ->> 'interest' IS NULL)"
+    " ORDER BY coalesce(CASE WHEN m.state = :invited THEN c.payload #>> '{invitation,reply_by}' END,"
+    "  c.payload ->> 'decide_by'), c.coalition_id LIMIT :limit"
+)
+
+
+async def waiting_for(session: AsyncSession, authority: str, limit: int) -> list[Any]:
+    """Return the payloads of the coalitions whose other members wait for this authority's answer, the most urgent
+    first."""
+    given = {
+        "authority": authority,
+        "living": _LIVING,
+        "invited": MemberState.INVITED,
+        "suggestion": CoalitionStatus.SUGGESTED,
+        "suggested": MemberState.SUGGESTED,
+        "limit": limit,
+    }
+    return list((await session.execute(_WAITING, given)).scalars())
 
 
 async def open_to_party(session: AsyncSession, authorities: Collection[str], limit: int) -> list[CoalitionRow]:

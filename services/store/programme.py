@@ -11,6 +11,7 @@ from events.plans import PlanAwarded, PlanWithdrawn
 from events.responses import EnquiryAnswer, RouteStep
 from events.topics import NOTICES
 from matching.reference import display_name
+from services.domain.charter_scope import is_ict
 from services.domain.coalition_answers import ResponseOutcome
 from services.domain.disclosure import pounds_of
 from services.domain.programme.records import (
@@ -29,9 +30,6 @@ from services.store import authorities
 from services.store.benchmark_requests import BenchmarkRequestRow
 from services.store.responses import ResponseRow
 from services.store.sharing import shared_sql
-
-ICT: Final = ("30", "32", "48", "64", "72")
-"""The CPV divisions of computers, networks, software, telecommunications and IT services."""
 
 _WIDER: Final = ("signatories", "public")
 _KINDS: Final = {PlanWithdrawn.type: RevisionKind.WITHDRAWN, PlanAwarded.type: RevisionKind.AWARDED}
@@ -121,7 +119,7 @@ def _revision(row: Any) -> ProgrammeRevision:
         earliest=date.fromisoformat(row.earliest),
         value=pounds_of(row.value),
         procurement=row.procurement,
-        ict=any(code[:2] in ICT for code in row.cpv or ()),
+        ict=is_ict(row.cpv or ()),
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from events.redaction import shorten_response
-from events.responses import DocumentReaders, Response
+from events.responses import AnswerKind, DocumentReaders, Response
 from matching.plan import Status
 from services.domain.coalition_answers import ResponseOutcome
 from services.domain.coalition_undo import ActChange, ActRecord
@@ -53,14 +53,14 @@ class ResponseRow(SQLModel, table=True):
             "response_id",
             postgresql_where=text("receipt_mail_id IS NULL AND outcome = 'recorded'"),
         ),
-        Index("responses_routes", "plan_id", postgresql_where=text("kind = 'route'")),
+        Index("responses_convened", "authority", postgresql_where=text("kind = 'convened'")),
         Index("responses_documents", "received_at", postgresql_where=text("kind = 'document'")),
     )
 
     speaker: str = Field(primary_key=True)
     response_id: str = Field(primary_key=True)
     authority: str = Field(index=True)
-    plan_id: str | None = Field(default=None)
+    plan_id: str | None = Field(default=None, index=True)
     subject: str
     subject_id: str
     kind: str
@@ -241,14 +241,22 @@ _FORGET: Final = text(
     " || CASE WHEN kind = 'document' THEN jsonb_build_object('title', CAST(:blank AS text), 'url', CAST(:url AS text))"
     " ELSE '{}' END,"
     " undone_by = CASE WHEN kind = 'document' THEN coalesce(undone_by, :blank) ELSE undone_by END"
-    " WHERE plan_id = :subject OR kind = 'convened'"
-    " AND (authority = :subject OR jsonb_exists(payload -> 'plan_ids', :subject))"
+    " WHERE plan_id = :plan_id"
+)
+_FORGET_CONVENED: Final = text(
+    "UPDATE responses SET payload = payload - 'scope' WHERE kind = 'convened'"
+    " AND (authority = ANY(:subjects) OR jsonb_exists_any(payload -> 'plan_ids', :subjects))"
 )
 
 
-async def forget(session: AsyncSession, subject: str) -> None:
-    """Delete what people wrote in responses for a plan, or what a party wrote; take documents back. Decisions stay."""
-    await session.execute(_FORGET, {"subject": subject, "blank": FORGOTTEN, "url": FORGOTTEN_URL})
+async def forget(session: AsyncSession, plan_id: str) -> None:
+    """Delete what people wrote in responses for a plan; take documents back. Decisions stay."""
+    await session.execute(_FORGET, {"plan_id": plan_id, "blank": FORGOTTEN, "url": FORGOTTEN_URL})
+
+
+async def forget_convened(session: AsyncSession, subjects: Collection[str]) -> None:
+    """Delete what parties wrote when they convened: these parties, or any about these plans."""
+    await session.execute(_FORGET_CONVENED, {"subjects": list(subjects)})
 
 
 async def put_verdicts(session: AsyncSession, verdicts: Sequence[PairVerdict]) -> None:
@@ -281,6 +289,23 @@ async def silenced(session: AsyncSession, pairs: Collection[tuple[str, str]]) ->
     given = {"first": [first for first, _ in pairs], "second": [second for _, second in pairs]}
     found = await session.execute(_STATES, given)
     return {(a, b) for a, b, words, state_a, state_b in found if words == words_hash([state_a, state_b])}
+
+
+async def declined(session: AsyncSession, plan_ids: Collection[str]) -> dict[tuple[str, str], datetime]:
+    """Return the pairs of these plans with others that their authority's last answer called not for this time, each
+    with the time of the answer. An answer to a coalition is one to each pair with its other members."""
+    found = await session.execute(
+        select(ResponseRow)
+        .where(
+            in_array(col(ResponseRow.plan_id), plan_ids),
+            col(ResponseRow.kind).in_(AnswerKind),
+            col(ResponseRow.outcome) == ResponseOutcome.RECORDED,
+            col(ResponseRow.undone_by).is_(None),
+        )
+        .order_by(col(ResponseRow.received_at), col(ResponseRow.response_id))
+    )
+    last = {(str(row.plan_id), other): row for row in found.scalars() for other in row.about or ()}
+    return {pair: row.received_at for pair, row in last.items() if row.kind == AnswerKind.NOT_THIS_TIME}
 
 
 async def counts(session: AsyncSession) -> dict[str, int]:

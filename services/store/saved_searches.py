@@ -102,18 +102,20 @@ async def remove(session: AsyncSession, authority: str, search_id: str) -> bool:
     return (await session.execute(query)).scalar_one_or_none() is not None
 
 
-async def set_news(session: AsyncSession, authority: str, search_id: str, *, news: bool) -> bool:
-    """Switch the news of one of the authority's searches on or off; return whether the search exists.
+async def set_news(session: AsyncSession, authority: str, search_id: str, *, news: bool) -> bool | None:
+    """Switch the news of one of the authority's searches on or off; return whether that changed it, None if there is
+    no such search.
 
     Plans that come to fit while it is off are not reported later.
     """
     one = await session.get(SavedSearch, search_id, with_for_update=True)
     if one is None or one.authority != authority:
+        return None
+    if one.news == news:
         return False
-    if one.news != news:
-        one.news = news
-        untold = (col(SearchHit.search_id) == search_id, col(SearchHit.mail_id).is_(None))
-        await session.execute(update(SearchHit).where(*untold).values(mail_id=NO_NEWS))
+    one.news = news
+    untold = (col(SearchHit.search_id) == search_id, col(SearchHit.mail_id).is_(None))
+    await session.execute(update(SearchHit).where(*untold).values(mail_id=NO_NEWS))
     return True
 
 

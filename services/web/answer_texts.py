@@ -22,7 +22,7 @@ HINTS: Final[Mapping[str, str]] = {
 }
 PAIR_HINTS: Final[Mapping[str, str]] = {
     **HINTS,
-    "not-this-time": "You say no for now. No reason is needed.",
+    "not-this-time": "We tell you of it again only if it changes. No reason is needed.",
 }
 NO_REASON: Final = "rather-not-say"
 NOT_THE_SAME: Final[Mapping[str, str]] = {

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from events.coalitions import CoalitionStatus, MemberState
 from matching.text.formatting import join_words
 from services.application.group_view import GroupView
 
@@ -30,15 +31,15 @@ def group_heading(group: GroupView) -> str:
 
 
 def _agreed(group: GroupView) -> str:
-    count = sum(line.state == "accepted" for line in group.current)
-    is_in = group.own.state == "accepted"
+    count = sum(line.state == MemberState.ACCEPTED for line in group.current)
+    is_in = group.own.state == MemberState.ACCEPTED
     if not count:
         return _NOBODY
-    if group.status == "formed":
+    if group.status == CoalitionStatus.FORMED:
         if is_in:
             return f"You and {_councils(count)} plan to go to market together"
         return f"{_councils(count).capitalize()} {'plans' if count == 1 else 'plan'} to go to market together"
-    kind = "Joint contract" if group.status == "awarded" else "Joint tender"
+    kind = "Joint contract" if group.status == CoalitionStatus.AWARDED else "Joint tender"
     return f"{kind} {'with' if is_in else 'of'} {_councils(count)}"
 
 

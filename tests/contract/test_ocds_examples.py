@@ -81,7 +81,7 @@ def test_four_are_refused_for_a_reason(start: str, field: str, words: str) -> No
     assert words in refusal.reason
 
 
-def test_a_town_council_can_be_published_by_the_notice_s_identifier() -> None:
+def test_a_town_council_is_published_by_its_notices_identifier() -> None:
     plan = _plan("fts_uk4", Options(unknown_buyers="org-id"))
     assert (plan.authority, plan.stage) == ("GB-PPON-PDTL-7248-GWZW", "tendering")
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
 from events.checkpoints import CHECKPOINT_PAYLOADS, AuditCheckpointSigned
@@ -59,11 +58,6 @@ def act(number: int = 0) -> Act:
         channel=Channel.BROWSER,
         details={"response_id": f"answer-{number}"},
     )
-
-
-@pytest.fixture
-def sessions(database: AsyncEngine) -> Sessions:
-    return make_sessions(database)
 
 
 @pytest.fixture

@@ -164,7 +164,7 @@ async def test_each_side_hears_of_it_once(scene: EnquiryScene) -> None:
     await scene.contracts.handle(contract(BRADFORD))
     await scene.harness.publish(extension(), holding(KIRKLEES))
     again = "Leeds still asks what you pay. Answer by 10 December"
-    question, own = "Leeds asks what you pay. Answer by 10 December", "Replacement of the HR and\u2026"
+    question, own = "Leeds asks what you pay. Answer by 10 December", "Replacement of the HR\u2026"
     first = [
         ("bradford.example", question),
         ("kirklees.example", question),

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.integration
 
 REMINDER = date(2026, 12, 3)
 """Half time: five of the ten working days."""
-PLAN = "Replacement of the HR and\u2026"
+PLAN = "Replacement of the HR\u2026"
 FIRST = f"{PLAN}: compare prices before extending"
 SECOND = f"{PLAN}: have you compared prices?"
 LAST = f"{PLAN}: extended without benchmark"
@@ -51,6 +51,17 @@ async def scene(database: AsyncEngine, mailbox: MailSink) -> AsyncIterator[Scene
     notifier = NotifierHarness(sessions, mailbox)
     await notifier.register(LEEDS, name="Leeds", signed_on=date(2026, 4, 1))
     yield Scene(harness, notifier)
+
+
+async def test_an_extension_of_another_category_is_not_the_charters(scene: Scene) -> None:
+    await scene.harness.publish(extension(18, title="Winter gritting", cpv=["90620000"]))
+    await scene.pass_day(AS_OF)
+    (mail,) = scene.notifier.mails()
+    for said in (body(mail), body(mail, "html")):
+        assert "Please compare prices first." in said
+        assert "Leeds takes part in Jointly" in said
+        assert "Charter" not in said
+        assert "Signatories" not in said
 
 
 async def test_a_request_a_reminder_and_the_word_that_it_went_ahead(scene: Scene) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,10 @@ from tests.support.coalitions import (
     plan,
     plan_id,
 )
-from tests.support.command_line import CommandLine, command_line
+from tests.support.command_line import CommandLine
 
 THREE = (LEEDS, BRADFORD, KIRKLEES)
 Scene = Callable[[Callable[[CoalitionsHarness], Awaitable[Any]]], Any]
-
-
-@pytest.fixture
-def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandLine]:
-    with command_line(database_url, monkeypatch) as run:
-        yield run
 
 
 @pytest.fixture

@@ -175,6 +175,7 @@ async def test_a_mute_ends_even_where_the_coalition_does_not_come_back(harness: 
     await harness.answer(BRADFORD, "not-this-time")
     await harness.respond(ResponseInvited(**pair_fields(LEEDS, BRADFORD, 901)))
     again = (await harness.coalitions())[-1]
+    assert await _undoable(harness, BRADFORD, (await harness.coalitions())[0].coalition_id) == []
     ((_, sentence),) = await _take_back(harness, BRADFORD, "not-this-time")
     assert f"are in coalition {again.coalition_id} by now" in sentence
     await _answer(harness, BRADFORD, again, "not-the-same")
@@ -256,6 +257,7 @@ async def test_an_undo_needs_a_partner_in_no_other_coalition(harness: Coalitions
     await _say(harness, BRADFORD, "accept", second)
     before = await _statuses(harness)
     assert before == ["dissolved", "formed"]
+    assert await _undoable(harness, LEEDS, first) == []
     refusals = await _take_back(harness, LEEDS, "leave")
     assert [said for _, said in refusals] == ["the others are in another coalition that has formed"]
     assert await _statuses(harness) == before

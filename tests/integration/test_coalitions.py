@@ -322,7 +322,7 @@ async def test_an_invitation_to_a_partner_makes_a_coalition_of_two(harness: Coal
     state = await harness.only()
     assert state.status == "inviting"
     assert state.invitation is not None
-    assert state.invitation.scope == "HR, mail [e-mail removed]"
+    assert state.invitation.scope == "HR, mail [email removed]"
     assert await harness.states() == {LEEDS: "accepted", BRADFORD: "invited"}
     await harness.respond(ResponseInvited(**pair_fields(BRADFORD, LEEDS, 901)))
     assert "invite there" in (await harness.refusals())[-1][1]

@@ -81,7 +81,7 @@ def _published(line: Pipeline) -> bool:
     return line.sql("SELECT count(*) FROM outbox WHERE published_at IS NULL") == [(0,)]
 
 
-def test_from_plans_to_a_formed_coalition_with_one_process_killed(
+def test_a_coalition_forms_though_one_process_is_killed(
     broker: AnyBroker, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enrol(database_url, *ALL)

@@ -1,12 +1,10 @@
 """What a sweep does with many requests and holders, and what a council's home page reads of the questions."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.application.enquiries import EnquiryRecord, list_waiting
@@ -17,6 +15,7 @@ from tests.support.coalitions import AS_OF, BRADFORD, KIRKLEES, LEEDS, withdrawa
 from tests.support.contracts import contract
 from tests.support.enquiries import EnquiryScene, holding, make_scene
 from tests.support.extensions import extension
+from tests.support.statements import statements
 
 pytestmark = pytest.mark.integration
 
@@ -30,21 +29,6 @@ async def questions(scene: EnquiryScene, authority: str) -> Sequence[EnquiryReco
     """The questions on a council's home page."""
     async with scene.harness.sessions() as session:
         return await list_waiting(session, authority, AS_OF)
-
-
-@contextmanager
-def statements(engine: AsyncEngine) -> Iterator[list[str]]:
-    """The statements that go to the database meanwhile."""
-    said: list[str] = []
-
-    def note(*given: Any) -> None:
-        said.append(given[2])
-
-    event.listen(engine.sync_engine, "before_cursor_execute", note)
-    try:
-        yield said
-    finally:
-        event.remove(engine.sync_engine, "before_cursor_execute", note)
 
 
 async def test_requests_of_one_sweep_are_spread_over_the_holders(scene: EnquiryScene) -> None:

@@ -320,10 +320,13 @@ def test_a_full_disk_is_not_a_fault_of_ours() -> None:
         (["withdraw", "NOCOLON", "--reason", "x", "--dry-run"], "a plan id is the authority, a colon"),
         (["withdraw", "E09000015:A", "--reason", "x", "--revision", "-5", "--dry-run"], "--revision: must be at"),
         (["reorganise", "--preview", "2027-13-01"], "there is no day 2027-13-01"),
-        (["audit", "prove", "9" * 30], "less than or equal"),
+        (["audit", "prove", "9" * 30], "'entry': must be at most"),
+        (["audit", "prove", "first"], "'entry': must be a whole number"),
+        (["publish", PLANS, "--format", "nope"], "'--format': 'nope' is not one of"),
+        (["programme", "--as-of", "soon"], "'--as-of': 'soon' is not a day"),
     ],
 )
 def test_nothing_is_done_where_an_argument_is_wrong(words: list[str], says: str, run: Run) -> None:
     code, said = run(words[0], *words[1:])
-    assert (code, "Traceback" in said) == (ExitCode.USAGE, False), said
+    assert (code, "Traceback" in said, "Value error" in said) == (ExitCode.USAGE, False, False), said
     assert says in said

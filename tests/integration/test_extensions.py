@@ -189,7 +189,7 @@ async def test_the_commands_list_the_extension_and_make_its_decision(
     assert "made no request" in refused
 
 
-async def test_members_of_a_coalition_see_what_the_others_opened_to_it(harness: CoalitionsHarness) -> None:
+async def test_members_see_what_others_opened_to_their_coalition(harness: CoalitionsHarness) -> None:
     contracts = ContractsHarness(harness.sessions, AS_OF)
     opened, closed = {"coalition": "2026-11-01"}, {"coalition": "2027-11-01"}
     await contracts.handle(

@@ -250,7 +250,7 @@ def test_dead_letters_are_blanked(broker: AnyBroker, using: Settings) -> None:
     assert json.loads(again.output)["dead_letters"] == 0
 
 
-def test_a_code_is_found_in_any_case_and_a_code_of_nobody_is_refused(broker: AnyBroker, using: Settings) -> None:
+def test_a_code_is_found_in_any_case(broker: AnyBroker, using: Settings) -> None:
     twin = value_of(GOLDEN, plan_id="e08000035:HR-9", authority="e08000035")
     asyncio.run(refuse_all(using, [(REFUSED[0][0], b"e08000035:HR-9", [], twin)]))
     command = application("forget")

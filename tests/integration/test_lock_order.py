@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.application.digests import flush_all
 from services.platform import metrics
@@ -26,11 +26,6 @@ WAITING: Final = text(
 )
 
 Work = Callable[[AsyncSession], Awaitable[Any]]
-
-
-@pytest.fixture
-def sessions(database: AsyncEngine) -> Sessions:
-    return make_sessions(database)
 
 
 async def put_messages(sessions: Sessions, published: bool) -> None:

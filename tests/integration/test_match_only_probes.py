@@ -48,9 +48,7 @@ async def counted(sessions: Sessions, since: timedelta = database_metrics.PROBES
         return await opportunities.probes(session, now() - since, database_metrics.PROBE_WITHIN, 10)
 
 
-async def test_plans_that_met_hidden_ones_and_were_soon_changed_are_counted(
-    matcher: Matcher, sessions: Sessions
-) -> None:
+async def test_plans_that_probed_hidden_ones_are_counted(matcher: Matcher, sessions: Sessions) -> None:
     probes = [plan(CAMDEN, f"P-{number}") for number in range(12)]
     await take(matcher, plan(LEEDS, "HR", "match_only"))
     await take(matcher, *probes)

@@ -1,10 +1,8 @@
 """A code that nobody has is refused: it must not look like an authority for which nothing is stored."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.support.command_line import CommandLine, command_line
+from tests.support.command_line import CommandLine
 
 NOBODY = "E09999999"
 COMMANDS = (
@@ -21,12 +19,6 @@ COMMANDS = (
     ("api-token", "list"),
     ("keys", "list"),
 )
-
-
-@pytest.fixture
-def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandLine]:
-    with command_line(database_url, monkeypatch) as run:
-        yield run
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)

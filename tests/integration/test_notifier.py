@@ -1,7 +1,6 @@
 """From opportunity events to received mails, on a real database and a real mail server."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -9,19 +8,10 @@ import pytest
 from events.notifications import NotificationSent
 from services.application.digests import flush_all
 from services.domain import notification_schedule
-from services.local_stack.mail_sink import MailSink
 from services.notifier.rendering.councils import short_name
 from services.platform.clock import CLOCK
-from services.store.database import make_engine, make_sessions
 from tests.support.notifier import ADDRESS, NotifierHarness, body
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
-
-
-@pytest.fixture
-async def notifier(database_url: str, mailbox: MailSink) -> AsyncIterator[NotifierHarness]:
-    engine = make_engine(database_url)
-    yield NotifierHarness(make_sessions(engine), mailbox)
-    await engine.dispose()
 
 
 async def test_an_event_that_comes_twice_is_told_once(notifier: NotifierHarness) -> None:

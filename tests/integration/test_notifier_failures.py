@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -14,7 +14,6 @@ from events.notifications import NotificationFailed, NotificationSent
 from services.application.authority_csv import read
 from services.cli.authorities import save_all
 from services.domain import notification_schedule
-from services.local_stack.mail_sink import MailSink
 from services.notifier import channels
 from services.notifier.dispatch import DispatchLoop
 from services.platform.dependencies import Dependencies
@@ -27,15 +26,12 @@ MAILBOX = ADDRESS[LEEDS]
 
 
 @pytest.fixture
-async def notifier(database_url: str, mailbox: MailSink) -> AsyncIterator[NotifierHarness]:
+async def notifier(notifier: NotifierHarness) -> NotifierHarness:
     """A notifier with one thing due to be told to Leeds."""
-    engine = make_engine(database_url)
-    found = NotifierHarness(make_sessions(engine), mailbox)
-    await found.register(LEEDS)
-    await found.arrives(state())
-    found.later(seconds=61)
-    yield found
-    await engine.dispose()
+    await notifier.register(LEEDS)
+    await notifier.arrives(state())
+    notifier.later(seconds=61)
+    return notifier
 
 
 async def test_a_refused_mail_is_tried_again_under_its_message_id(notifier: NotifierHarness) -> None:

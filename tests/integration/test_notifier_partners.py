@@ -1,23 +1,13 @@
 """Whom a mail may name, and whose events are believed."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from services.local_stack.mail_sink import MailSink
-from services.store.database import make_engine, make_sessions
 from tests.support.notifier import NotifierHarness, body
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
 
 STRANGER = "GB-X-CLICK-HERE-TO-WIN"
-
-
-@pytest.fixture
-async def notifier(database_url: str, mailbox: MailSink) -> AsyncIterator[NotifierHarness]:
-    engine = make_engine(database_url)
-    yield NotifierHarness(make_sessions(engine), mailbox)
-    await engine.dispose()
 
 
 async def test_an_unknown_code_is_told_of_once_it_is_registered(notifier: NotifierHarness) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,19 +10,13 @@ import pytest
 
 from services.local_stack.mail_sink import MailSink
 from services.store.database import make_engine, make_sessions
-from tests.support.command_line import CommandLine, command_line
+from tests.support.command_line import CommandLine
 from tests.support.notifier import NotifierHarness
 from tests.unit.notifier.making import CAMDEN, LEEDS, state
 
 Result = TypeVar("Result")
 
 REGISTER = f"authority,name,mailbox\n{LEEDS},,procurement@leeds.example\n{CAMDEN},Camden,not-an-address\n"
-
-
-@pytest.fixture
-def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandLine]:
-    with command_line(database_url, monkeypatch) as run:
-        yield run
 
 
 @pytest.fixture

@@ -1,11 +1,7 @@
 """Whoever was told is told when it no longer holds; whoever was not, is not."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from services.local_stack.mail_sink import MailSink
-from services.store.database import make_engine, make_sessions
 from tests.support.notifier import NotifierHarness, body
 from tests.unit.notifier.making import CAMDEN, LEEDS, state
 
@@ -13,12 +9,9 @@ ENDED = state(material=2, status="withdrawn", reasons=("Camden has withdrawn its
 
 
 @pytest.fixture
-async def notifier(database_url: str, mailbox: MailSink) -> AsyncIterator[NotifierHarness]:
-    engine = make_engine(database_url)
-    found = NotifierHarness(make_sessions(engine), mailbox)
-    await found.register(LEEDS)
-    yield found
-    await engine.dispose()
+async def notifier(notifier: NotifierHarness) -> NotifierHarness:
+    await notifier.register(LEEDS)
+    return notifier
 
 
 async def test_withdrawn_before_sending_nothing_is_sent(notifier: NotifierHarness) -> None:

@@ -55,6 +55,7 @@ async def test_an_authority_is_asked_about_stale_plans_once_a_month(line: Line) 
     for said in (body(mail), body(mail, "html")):
         assert "Replacement of the HR and payroll system (HR-1), tender Jul-Sep 2027" in said
         assert f"jointly confirm {plan_id(LEEDS)}" in said
+        assert "signed the Charter on 1 April 2026" in said
     assert len(await ask(line)) == 1
     line.notifier.later(days=29)
     assert len(await ask(line)) == 1

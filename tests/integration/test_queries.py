@@ -152,9 +152,7 @@ async def test_a_lost_race_is_a_fault_that_passes(sessions: Sessions) -> None:
     assert await count(sessions) == 0
 
 
-async def test_after_one_broken_connection_none_of_the_pool_is_used_again(
-    sessions: Sessions, database: AsyncEngine
-) -> None:
+async def test_a_broken_connection_empties_the_pool(sessions: Sessions, database: AsyncEngine) -> None:
     async with database.connect() as one, database.connect() as two:
         for connection in (one, two):
             await connection.execute(text("SELECT 1"))

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -29,16 +29,10 @@ from services.store.authority_keys import AuthorityKey
 from services.store.database import Sessions, make_engine, make_sessions, now, transaction
 from tests.conftest import AnyBroker
 from tests.pipeline import payloads_of, pipeline, send_raw
-from tests.support.command_line import CommandLine, command_line
+from tests.support.command_line import CommandLine
 from tests.support.payroll_plans import BARNET, LEEDS, enrol, plan
 
 DAY = date(2026, 11, 22)
-
-
-@pytest.fixture
-def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandLine]:
-    with command_line(database_url, monkeypatch) as run:
-        yield run
 
 
 def public_file(folder: Path, key: SigningKey) -> Path:

@@ -1,28 +1,22 @@
 """From plans to the emails that suggest partners: one block a need, with what the plans share, and nothing else."""
 
-from collections.abc import AsyncIterator
+from datetime import timedelta
+from email.message import EmailMessage
 
 import pytest
-import pytest_asyncio
 
-from services.local_stack.mail_sink import MailSink
+from events.responses import ResponseAnswered
 from services.matcher.framework_vectors import embed_frameworks
 from services.store.authorities import AuthorityUpdate, save
-from services.store.database import transaction
+from services.store.database import now, transaction
 from services.store.framework_index import FrameworkIndex
 from services.store.frameworks import replace_frameworks
-from tests.support.coalitions import ALL, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, award, plan, withdrawal
+from tests.support.coalitions import ALL, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, award, pair_fields, plan, withdrawal
 from tests.support.frameworks import SOFTWARE
-from tests.support.notified_coalitions import THREE, Line, open_line
+from tests.support.notified_coalitions import THREE, Line, is_receipt
 from tests.support.notifier import body
 
 NOW = {"supplier": "Paywell Ltd", "end": "2028-03-31"}
-
-
-@pytest_asyncio.fixture
-async def line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]:
-    async with open_line(database_url, mailbox) as found:
-        yield found
 
 
 async def _tell(line: Line) -> None:
@@ -151,3 +145,54 @@ async def test_a_muted_council_is_in_no_group(line: Line) -> None:
     assert CALDERDALE.lower() in body(mail)
     (other,) = line.notifier.mails(BRADFORD.lower())
     assert "These plans fit each other" in body(other)
+
+
+async def test_emails_mention_the_charter_only_where_every_need_is_ict(line: Line) -> None:
+    gritting = {"title": "Winter gritting of roads", "description": "Gritting of main roads.", "cpv": ["90620000"]}
+    await line.plans(*(plan(authority, **gritting) for authority in THREE))
+    await _tell(line)
+    await line.harness.invite(LEEDS)
+    await line.deliver()
+    mails = line.notifier.mails(KIRKLEES.lower())
+    assert len(mails) == 2, "a match, and an invitation"
+    for mail in mails:
+        for said in (body(mail), body(mail, "html")):
+            assert "You get this because Council E08000034 takes part in Jointly." in " ".join(said.split())
+            assert "Charter" not in said
+
+
+async def _respond(line: Line, about: str, answer: str) -> None:
+    """Leeds answers its pair with Bradford, or the suggested group."""
+    if about == "group":
+        await line.harness.answer(LEEDS, answer)
+    else:
+        fields = pair_fields(LEEDS, BRADFORD, next(line.harness.numbers))
+        await line.harness.respond(ResponseAnswered(**fields, answer=answer))  # type: ignore[arg-type]
+
+
+def _told(line: Line, authority: str) -> list[EmailMessage]:
+    """The emails of an authority but its receipts."""
+    return [mail for mail in line.notifier.mails(authority.lower()) if not is_receipt(mail)]
+
+
+@pytest.mark.parametrize("about", ["pair", "group"])
+async def test_a_match_declined_before_its_email_is_told_only_once_it_changes(line: Line, about: str) -> None:
+    await line.plans(*(plan(authority) for authority in (THREE if about == "group" else (LEEDS, BRADFORD))))
+    await _respond(line, about, "not-this-time")
+    await _tell(line)
+    assert _told(line, LEEDS) == []
+    assert len(_told(line, BRADFORD)) == 1
+    # Answers have the time of the clock, and what follows comes after them.
+    line.notifier.now = now() + timedelta(minutes=1)
+    await line.plans(plan(BRADFORD, 2, tender_window={"earliest": "2027-09-01", "latest": "2027-12-30"}))
+    await _tell(line)
+    (mail,) = _told(line, LEEDS)
+    assert "Bradford" in body(mail)
+
+
+async def test_the_last_answer_counts(line: Line) -> None:
+    await line.plans(plan(LEEDS), plan(BRADFORD))
+    await _respond(line, "pair", "not-this-time")
+    await _respond(line, "pair", "interested")
+    await _tell(line)
+    assert len(_told(line, LEEDS)) == 1

@@ -48,7 +48,7 @@ def test_a_plan_event_can_be_followed_to_the_mails(
         line.until(lambda: line.drained(1), "the first plan assessed")
         line.publish([second])
         line.until(lambda: len(mailbox.paths()) == 2, "a mail to each of the two")
-        line.until(lambda: line.drained(2) and len(lines(tmp_path, "mail")) == 2, "all said and written down")
+        line.until(lambda: line.drained(2) and len(lines(tmp_path, "email")) == 2, "all said and written down")
         line.publish([as_update(second, 2, title="Payroll and HR system")])
         line.until(lambda: line.drained(3), "the update assessed")
 
@@ -67,7 +67,7 @@ def test_a_plan_event_can_be_followed_to_the_mails(
     published = [line for line in lines(tmp_path, "event published") if line["causation_id"] == cause]
     assert sorted(line["topic"] for line in published) == [NOTIFICATIONS.name] * 2 + [OPPORTUNITIES.name]
     assert [line["causation_id"] for line in lines(tmp_path, "intent")] == [cause] * 2
-    assert [line["causation_ids"] for line in lines(tmp_path, "mail")] == [[cause]] * 2
+    assert [line["causation_ids"] for line in lines(tmp_path, "email")] == [[cause]] * 2
 
     monkeypatch.setenv("JOINTLY_DATABASE_URL", database_url)
     code, answer = traced(cause, "--json")
@@ -79,8 +79,8 @@ def test_a_plan_event_can_be_followed_to_the_mails(
         ("outbox", "published"),
         ("intent", "sent"),
         ("intent", "sent"),
-        ("mail", "sent"),
-        ("mail", "sent"),
+        ("email", "sent"),
+        ("email", "sent"),
         ("outbox", "published"),
         ("outbox", "published"),
     ]
@@ -89,7 +89,7 @@ def test_a_plan_event_can_be_followed_to_the_mails(
     assert [json.loads(line)["part"] for line in answer.splitlines()] == ["plan log", "opportunity", "outbox"]
     code, answer = traced(cause)
     assert code == 0
-    assert all(word in answer for word in ("plan log", "intent", "mail", "P-9"))
+    assert all(word in answer for word in ("plan log", "intent", "email", "P-9"))
     code, answer = traced("no-such-event")
     assert code == 1
     assert "dead-letters list" in answer

@@ -117,7 +117,7 @@ async def test_after_the_agreement_the_pages_say_so(web: WebHarness, mailbox: Ma
     assert "You are already in an agreed group with Kirklees and Leeds" in text_of(page)
     assert f'href="/c/{group}"' in page
     assert "Decide by" in page
-    assert "You say no for now. No reason is needed." in page
+    assert "We tell you of it again only if it changes. No reason is needed." in page
     assert "You leave this group" not in page
 
     await web.processes.publish(plan(LEEDS, 2, stage="tendering"))

@@ -87,6 +87,13 @@ async def test_a_search_is_saved_run_again_and_deleted(council: WebHarness, mail
     assert (await council.client.post(f"/search/{row.search_id}/delete", headers=other)).status_code == 403
     assert (await council.client.post(f"/search/{row.search_id}/delete")).status_code == 303
     assert await council.processes.rows("SELECT 1 FROM saved_searches") == []
+    acts = await council.processes.rows(
+        "SELECT convert_from(body, 'UTF8')::jsonb FROM audit_log WHERE action = 'emails-changed' ORDER BY seq"
+    )
+    choices = ["search-news-off", "search-news-on", "search-deleted"]
+    assert [(act["subject"], act["details"]["choice"], act["actor"] is None) for (act,) in acts] == [
+        (f"search:{row.search_id}", choice, False) for choice in choices
+    ]
 
 
 async def test_a_search_that_can_not_be_saved_says_why(council: WebHarness, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ async def test_nobody_waits_long_for_those_before(council: WebHarness) -> None:
         assert view.as_of == AS_OF
 
 
-async def test_near_misses_are_told_on_the_pages_of_plan_pair_and_group(council: WebHarness) -> None:
+async def test_near_misses_are_on_the_pages_of_plan_pair_and_group(council: WebHarness) -> None:
     await council.processes.publish(plan(CALDERDALE, revision=2, **NEAR))
     coalition = (await council.processes.only()).coalition_id
     pair = opportunity_id(plan_id(LEEDS), plan_id(CALDERDALE))

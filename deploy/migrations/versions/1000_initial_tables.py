@@ -475,7 +475,8 @@ def upgrade() -> None:
         ["response_id"],
         postgresql_where=sa.text("receipt_mail_id IS NULL AND outcome = 'recorded'"),
     )
-    op.create_index("responses_routes", "responses", ["plan_id"], postgresql_where=sa.text("kind = 'route'"))
+    op.create_index("ix_responses_plan_id", "responses", ["plan_id"])
+    op.create_index("responses_convened", "responses", ["authority"], postgresql_where=sa.text("kind = 'convened'"))
     op.create_index("responses_documents", "responses", ["received_at"], postgresql_where=sa.text("kind = 'document'"))
     op.create_table(
         "pair_verdicts",

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Final
 
 from events.responses import AnswerKind, MembershipAct
+from matching.assessment import Band
 from services.domain.ids import pair_coalition_id
 from services.domain.programme.records import RecordedAnswer, RecordedPair, RevisionKind, SentEmail
 from services.domain.programme.shares import PlanHistory
@@ -148,7 +149,7 @@ def potential(plans: Mapping[str, PlanHistory], pairs: Iterable[RecordedPair], a
     matched = {
         plan_id
         for pair in pairs
-        if pair.band in ("notify", "digest") and pair.found_on <= as_of and (pair.ended_on or date.max) > as_of
+        if pair.band in (Band.NOTIFY, Band.DIGEST) and pair.found_on <= as_of and (pair.ended_on or date.max) > as_of
         for plan_id in pair.plans
     }
     standing = [plans[plan_id] for plan_id in matched if plan_id in plans and plans[plan_id].is_active]

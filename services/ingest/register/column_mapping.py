@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from rapidfuzz import fuzz
 
-from events.cloudevents import describe_validation_error
 from events.fields import Authority, Kind, Sharing, Stage
+from events.validation_sentences import describe_validation_error
 from matching.reference import normalise_name
 from services.ingest.dates import BEFORE_CONTRACT
 

@@ -25,6 +25,8 @@ _STATUS: Final = {
     BenchmarkStatus.WITHHELD: "There is no benchmark for the category: prices are withheld. You have asked, and that "
     "is enough.",
 }
+_FREE: Final = "The decision is yours; Jointly blocks nothing."
+_PLEDGED: Final = "Signatories have pledged to seek a benchmark before extending beyond 12 months."
 _BY_OTHERS: Final = "Others with a contract of the category share what they pay."
 
 
@@ -40,10 +42,7 @@ class BenchmarkLetter:
     actions: tuple[str, ...]
     request_id: str
     signed_on: str | None
-    assurance: str = (
-        "The decision is yours; Jointly blocks nothing. "
-        "Signatories have pledged to seek a benchmark before extending beyond 12 months."
-    )
+    assurance: str
     answer_link: str | None = None
     answer_label: str = "Answer here"
 
@@ -55,8 +54,11 @@ def benchmark_letter(
     name: str,
     signed_on: date | None,
     answer_link: str | None,
+    *,
+    ict: bool,
 ) -> BenchmarkLetter:
-    """Builds the letter about an extension. `title`: its plan's title, empty if it was erased.
+    """Builds the letter about an extension. `title`: its plan's title, empty if it was erased. `ict`: whether the
+    Charter is about it.
 
     `answer_link`: the page that compares prices and takes the decision, if there are pages.
     """
@@ -66,7 +68,8 @@ def benchmark_letter(
     if kind is BenchmarkNotice.WITHOUT:
         opening = f"{plan}: the contract now runs {months}. No decision on a benchmark was recorded before."
     else:
-        opening = f"{plan}: the extension takes it {months}. The Charter asks you to compare prices first."
+        asks = "The Charter asks you to compare prices first." if ict else "Please compare prices first."
+        opening = f"{plan}: the extension takes it {months}. {asks}"
     return BenchmarkLetter(
         authority=request.authority,
         name=name,
@@ -75,6 +78,7 @@ def benchmark_letter(
         status=_status(request),
         actions=_actions(request, kind, by_command=answer_link is None),
         request_id=request.request_id,
+        assurance=f"{_FREE} {_PLEDGED}" if ict else _FREE,
         signed_on=format_date(signed_on) if signed_on else None,
         answer_link=answer_link,
         answer_label="Compare prices and record your decision",

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from events.coalitions import CoalitionMember, CoalitionState
+from events.coalitions import CoalitionMember, CoalitionState, CoalitionStatus, MemberState
 from matching.text.formatting import format_date, join_words
+from services.domain.coalition import CURRENT
 from services.domain.coalition_notices import NoticeKind
 from services.domain.disclosure import member_facts
 from services.domain.route import CoalitionRoutes
@@ -78,7 +79,7 @@ def coalition_letter(
     """Builds the email of one kind to the authority of one plan. `names` and `mailboxes`: of the members, by code."""
     own = next(member for member in state.members if member.plan_id == plan_id)
     lead = next((member for member in state.members if member.plan_id == state.lead), None)
-    shown = [member for member in state.members if member.state in ("suggested", "invited", "accepted")]
+    shown = [member for member in state.members if member.state in CURRENT]
     others = [member for member in shown if member is not own]
     leader = short_name(lead.authority, names) if lead is not None else "Nobody"
     invitation = state.invitation
@@ -113,7 +114,9 @@ def _headline(state: CoalitionState, own: CoalitionMember, kind: NoticeKind, ask
         NoticeKind.REMINDER: f"no answer yet. {due}",
         NoticeKind.FORMED: "your group has formed",
         NoticeKind.FROZEN: "the joint tender is out",
-        NoticeKind.ENDED: "the joint contract is awarded" if state.status == "awarded" else "the group has ended",
+        NoticeKind.ENDED: "the joint contract is awarded"
+        if state.status == CoalitionStatus.AWARDED
+        else "the group has ended",
     }[kind]
     need = sanitise(own.title, 120) or reference(own.plan_id)
     return Headline(need, f": {asked}")
@@ -145,7 +148,7 @@ def _opening(
 
 def _formed(state: CoalitionState, own: CoalitionMember, leader: str, names: Mapping[str, str]) -> str:
     """Names the members that have said yes in principle, and those that are committed."""
-    members = [member for member in state.members if member.state == "accepted"]
+    members = [member for member in state.members if member.state == MemberState.ACCEPTED]
     in_principle = _councils(members, own, names)
     committed = [member for member in members if member.committed]
     leads = "You lead." if own.plan_id == state.lead else f"{leader} leads."
@@ -200,7 +203,9 @@ def _actions(state: CoalitionState, kind: NoticeKind, own: CoalitionMember) -> t
         case NoticeKind.FROZEN:
             return ("Close your own plan for this need once the contract is awarded.",)
         case NoticeKind.ENDED:
-            return () if state.status == "awarded" else ("Your plan stands as before; you may go it alone.",)
+            return (
+                () if state.status == CoalitionStatus.AWARDED else ("Your plan stands as before; you may go it alone.",)
+            )
 
 
 def _row(member: CoalitionMember, state: CoalitionState, names: Mapping[str, str]) -> CouncilRow:

@@ -7,6 +7,7 @@ from datetime import date
 from events.opportunities import OpportunityState, PlanSummary
 from services.domain.disclosure import PlanFacts, are_open
 from services.domain.notification_rules import RANK, sides
+from services.domain.notifications import NotificationChange
 from services.notifier.rendering import phrases
 from services.notifier.rendering.plain_text import sanitise
 
@@ -75,7 +76,7 @@ def opportunity_view(
     said = disclosed or DisclosedFacts(_summary(own), _summary(other))
     openly = are_open(own, other) or said.introduced_to is not None
     shared = openly and None not in (said.own, said.other)
-    ended = change == "withdrawn"
+    ended = change == NotificationChange.WITHDRAWN
     score = state.score if shared else None
     # The day to decide by would reveal the lead time, so a match_only state does not have it.
     common = state.common_window if shared and not ended and state.decide_by else None

@@ -14,7 +14,7 @@ from typing import Final
 from matching.reference import cpv_label
 
 LINK: Final = "[link removed]"
-EMAIL: Final = "[e-mail removed]"
+EMAIL: Final = "[email removed]"
 TELEPHONE: Final = "[telephone removed]"
 
 _LOOSE_END: Final = re.compile(

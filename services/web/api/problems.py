@@ -11,6 +11,8 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
+from events.validation_sentences import describe_problems
+
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -57,8 +59,8 @@ def _problem(error: ProblemError) -> Response:
 
 
 def _describe(error: RequestValidationError) -> str:
-    faults = [f"{'.'.join(str(part) for part in fault['loc'][1:])}: {fault['msg']}" for fault in error.errors()]
-    return "; ".join(faults[:5])
+    # The first part of a place says only that it is of the query or the path.
+    return describe_problems([{**fault, "loc": fault["loc"][1:]} for fault in error.errors()])
 
 
 def _conditional(request: Request, response: Response) -> Response:

@@ -69,7 +69,7 @@ async def save_stop(request: Request, session: Session, token: str, later: Backg
 
 @router.get("/unsubscribe/{token}")
 async def ask_unsubscribe(token: str) -> Response:
-    """A mail client's button sends a POST. A browser that opens the same address gets the page."""
+    """An email program's button sends a POST. A browser that opens the same address gets the page."""
     return RedirectResponse(f"/s/{token}", 303)
 
 
@@ -81,7 +81,7 @@ async def unsubscribe(request: Request, session: Session, token: str, later: Bac
     if form.get("List-Unsubscribe") != "One-Click":
         raise HTTPException(400)
     now = await use.stop_kind(session, link.authority, link.subject, today_of(request))
-    await _send_receipt(request, session, later, link.authority, now, "by the unsubscribe button of a mail program")
+    await _send_receipt(request, session, later, link.authority, now, "by the unsubscribe button of an email program")
     return Response(status_code=200, background=later)
 
 

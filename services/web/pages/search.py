@@ -9,7 +9,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from services.application import who_else
+from services.application import preferences, who_else
 from services.application.list_csv import FOUND_COLUMNS, table_to_csv
 from services.application.who_else import FoundPlan
 from services.store import plan_search, saved_searches
@@ -64,7 +64,7 @@ async def save(request: Request, session: Session, council: Council) -> Response
 @router.post("/search/{search_id}/delete")
 async def delete(session: Session, council: Council, search_id: str) -> Response:
     """Delete a saved search."""
-    if not await saved_searches.remove(session, council.authority, search_id):
+    if not await preferences.delete_search(session, council.authority, search_id, council.actor):
         raise HTTPException(404)
     return RedirectResponse("/search", 303)
 
@@ -75,7 +75,7 @@ async def set_news(request: Request, session: Session, council: Council, search_
     news = (await read_form(request)).get("news")
     if news not in ("on", "off"):
         raise HTTPException(400)
-    if not await saved_searches.set_news(session, council.authority, search_id, news=news == "on"):
+    if not await preferences.set_search_news(session, council.authority, search_id, council.actor, news=news == "on"):
         raise HTTPException(404)
     return RedirectResponse("/search", 303)
 

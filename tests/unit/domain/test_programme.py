@@ -121,7 +121,7 @@ def test_a_tender_counts_as_foreseen_ninety_days_before() -> None:
     assert (found.tenders, found.tenders_foreseen) == (2, 1)
 
 
-def test_a_council_s_own_tender_is_not_counted_beside_its_notice() -> None:
+def test_an_own_tender_is_not_counted_beside_its_notice() -> None:
     values = {"ict": True, "procurement": "ocds-1", "tendering": True}
     log = [_state(f"{LEEDS}:OWN", DAY, **values), _state(f"{LEEDS}:NOTICE", DAY, own=False, shared=False, **values)]
     register = [Signatory(LEEDS, "Leeds", signed_on=date(2026, 4, 1))]
@@ -276,7 +276,7 @@ def test_a_pair_that_one_side_calls_different_is_wrong() -> None:
     assert funnel.precision(answers, pairs) == {"notify": (2, 1)}
 
 
-def test_an_answer_to_a_whole_coalition_counts_for_each_of_its_pairs() -> None:
+def test_a_coalitions_answer_counts_for_each_of_its_pairs() -> None:
     answers = [
         _said(1, "E1:A", "interested", about=("E2:B", "E3:C")),
         _said(2, "E3:C", "not-the-same", about=("E1:A", "E2:B")),

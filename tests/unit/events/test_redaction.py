@@ -1,4 +1,4 @@
-"""E-mail addresses and telephone numbers are taken out of what comes in, whichever way it comes."""
+"""Email addresses and telephone numbers are taken out of what comes in, whichever way it comes."""
 
 import json
 from collections.abc import Sequence
@@ -23,6 +23,8 @@ from events.responses import (
     RouteOutcome,
     RouteStep,
 )
+from matching.policy import Policy
+from matching.text.needs import build_phrase_index, find_needs
 from services.ingest.entries import AcceptedEntry as ReadPlan
 from services.ingest.entries import Options, plain
 from services.ingest.jsonl import read_jsonl
@@ -30,7 +32,8 @@ from services.matcher.plan_decoding import PlanRecordAccepted, read
 from tests.pipeline import record_of
 
 CONTACTS = [
-    ("Ask jo.o'brien+x@leeds.gov.uk.", "Ask [e-mail removed]."),
+    ("Ask jo.o'brien+x@leeds.gov.uk.", "Ask [email removed]."),
+    ("Ask [e-mail removed].", "Ask [email removed]."),
     ("Ring 0113 222 4444 or (0113) 222 4444", "Ring [telephone removed] or ([telephone removed]"),
     ("+44 (0) 20 7946 0018", "[telephone removed]"),
     ("07700900123", "[telephone removed]"),
@@ -44,7 +47,7 @@ CONTACTS = [
     ("0044-113-222-4444 or +44-113-222-4444", "[telephone removed] or [telephone removed]"),
     ("+353 1 234 5678, +1 (202) 555-0147", "[telephone removed], [telephone removed]"),
     ("\uff10\uff11\uff11\uff13 222 4444 at \uff21", "[telephone removed] at \uff21"),
-    ("joe\uff20leeds.gov.uk", "[e-mail removed]"),
+    ("joe\uff20leeds.gov.uk", "[email removed]"),
     ("01/04/2027-31/03/2030, 01.04.2027 to 31.03.2030", "01/04/2027-31/03/2030, 01.04.2027 to 31.03.2030"),
     ("Ref 0104/2027/2028, 012/345/678, +25 000 000", "Ref 0104/2027/2028, 012/345/678, +25 000 000"),
     ("Buses at 0900 2025-03-11", "Buses at 0900 2025-03-11"),
@@ -63,10 +66,16 @@ PLAN = PlanPublished.model_validate(
 )
 
 
-@pytest.mark.parametrize(("text", "left"), CONTACTS[:1] + CONTACTS[3:])
+@pytest.mark.parametrize(("text", "left"), CONTACTS[:2] + CONTACTS[4:])
 def test_contacts_are_taken_out(text: str, left: str) -> None:
     assert without_contacts(text) == left
     assert without_contacts(left) == left
+
+
+def test_what_replaces_a_contact_names_no_need() -> None:
+    needs = build_phrase_index(Policy.load(None).concepts)
+    assert find_needs("an e-mail service", needs)
+    assert find_needs(without_contacts("Ask jo@leeds.gov.uk or ring 07700900123"), needs) == []
 
 
 def test_readers_of_registers_use_the_same() -> None:
@@ -79,7 +88,7 @@ def test_a_redacted_record_keeps_the_hash_of_the_original() -> None:
     assert isinstance(item, PlanRecordAccepted)
     assert isinstance(item.payload, PlanPublished)
     assert (item.payload.title, item.payload.description) == (
-        "Payroll, [e-mail removed]",
+        "Payroll, [email removed]",
         "Ring [telephone removed] for more.",
     )
     assert item.sent == PLAN
@@ -93,7 +102,7 @@ def test_the_short_fields_lose_them_too() -> None:
     cleaned = redact(PlanPublished.model_validate(PLAN.model_dump() | given))
     assert isinstance(cleaned, PlanPublished)
     assert cleaned.quantity is not None
-    assert cleaned.quantity.unit == "users, ask [e-mail removed]"
+    assert cleaned.quantity.unit == "users, ask [email removed]"
     assert cleaned.procurement is None, "two such plans are not one purchase"
     kept = redact(PlanPublished.model_validate(PLAN.model_dump() | {"procurement": "ocds-b5fd17-0123456789"}))
     assert isinstance(kept, PlanPublished)
@@ -117,7 +126,7 @@ def test_a_text_at_its_limit_stays_within_it() -> None:
 
 def test_reasons_are_texts_as_well_and_all_else_is_left_alone() -> None:
     gone = PlanWithdrawn(plan_id=PLAN.plan_id, revision=2, authority=PLAN.authority, reason="See jo@leeds.gov.uk")
-    assert redact(gone).reason == "See [e-mail removed]"
+    assert redact(gone).reason == "See [email removed]"
     clean = PLAN.model_copy(update={"title": "Payroll", "description": "Nothing personal"})
     assert redact(clean) is clean
 
@@ -181,7 +190,7 @@ def test_texts_of_a_response_at_their_limit_stay_within_it(full: ResponsePayload
     redacted = redact_response(full)
     assert "a@b.cd" not in redacted.model_dump_json()
     assert type(full).model_validate(redacted.model_dump()) == redacted
-    longer = {name: f"{text}[e-mail removed]" for name, text in redacted.model_dump().items() if name in RESPONSE_TEXTS}
+    longer = {name: f"{text}[email removed]" for name, text in redacted.model_dump().items() if name in RESPONSE_TEXTS}
     assert type(full).model_validate(shorten_response(redacted.model_dump() | longer)) == redacted
 
 

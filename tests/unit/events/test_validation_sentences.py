@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from events.cloudevents import describe_validation_error
 from events.plans import PlanPublished
+from events.validation_sentences import describe_validation_error
 
 GOOD: dict[str, Any] = {
     "plan_id": "E08000035:HR-1",

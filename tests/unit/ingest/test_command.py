@@ -308,3 +308,9 @@ def test_a_page_that_can_not_be_written_is_told_in_words(jointly: Command, regis
     result = jointly("publish", register, "--authority", "E09000015", "--dry-run", "--html", register / "none.html")
     assert result.exit_code == USAGE
     assert "can't be written" in result.stderr
+
+
+def test_a_run_that_ends_early_leaves_no_page(jointly: Command, tmp_path: Path) -> None:
+    result = jointly("publish", tmp_path / "none.csv", "--dry-run", "--html", tmp_path / "report.html")
+    assert result.exit_code == USAGE
+    assert list(tmp_path.iterdir()) == []

@@ -63,7 +63,7 @@ def test_the_product_is_named_by_title_and_description(title: str, description: 
 
 def test_contacts_of_a_supplier_are_left_out() -> None:
     assert suppliers("Acme Ltd (sales@acme.example); TBC | Acme Ltd (sales@acme.example)") == (
-        "Acme Ltd ([e-mail removed])"
+        "Acme Ltd ([email removed])"
     )
 
 

@@ -65,7 +65,7 @@ def test_an_update_is_merged_with_what_the_file_knows_in_any_order(tmp_path: Pat
     assert isinstance(plans[1], PlanUpdated)
 
 
-def test_updates_on_lines_of_their_own_are_merged_one_on_the_other(tmp_path: Path) -> None:
+def test_updates_on_lines_of_their_own_are_merged_in_turn(tmp_path: Path) -> None:
     second = later({"value": {"amount": 9000}})
     third = later({"description": "In two languages"}, id="3", date="2027-05-02T09:00:00Z")
     lines = "\n".join(json.dumps(release) for release in (NOTICE, second, third))

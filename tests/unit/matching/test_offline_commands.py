@@ -53,7 +53,11 @@ def test_every_plan_is_scored_and_a_second_run_embeds_nothing(files: Path) -> No
     [
         ('{"plan_id": 3}', "line 6: plan_id"),
         ("{", "line 6: not a plan"),
-        (json.dumps(payload(LEEDS, 9, "x", kind="odd")), "line 6: kind"),
+        (json.dumps(payload(LEEDS, 9, "x", kind="odd")), "line 6: kind: must be 'new'"),
+        (
+            json.dumps(payload(LEEDS, 9, "x", tender_window={"earliest": "2027-09-01", "latest": "2027-03-01"})),
+            "line 6: tender_window: earliest (2027-09-01) is after latest",
+        ),
     ],
 )
 def test_a_broken_line_is_named(files: Path, line: str, says: str) -> None:

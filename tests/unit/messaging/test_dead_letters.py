@@ -109,7 +109,7 @@ def test_nothing_is_kept_of_an_oversized_value() -> None:
     assert not is_private(value[:-12] + b"]]}")
 
 
-def test_a_record_that_was_too_large_to_hold_says_how_large_it_was() -> None:
+def test_an_oversized_record_says_how_large_it_was() -> None:
     digest = sha256(b"what nobody kept").hexdigest()
     refused = UnreadableRecord(
         PLANS.name, 2, 9, 0, 0, b"k", None, None, 1, 16_000_000, (),

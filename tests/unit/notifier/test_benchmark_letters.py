@@ -26,7 +26,7 @@ def test_commands_stand_only_where_there_are_no_pages(kind: BenchmarkNotice) -> 
     page = links.benchmark(PLAN)
     assert page == "https://jointly.example/p/E08000035:HR-1/benchmark"
     for link in (page, None):
-        letter = benchmark_letter(request, kind, "Payroll", "Leeds", None, link)
+        letter = benchmark_letter(request, kind, "Payroll", "Leeds", None, link, ict=True)
         made = email_message.compose_notice(
             "benchmark", letter, email_message.sender("Jointly <j@jointly.example>"), "p@leeds.example", "<1@j>", NOON
         )

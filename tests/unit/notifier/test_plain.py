@@ -1,4 +1,4 @@
-"""No mail client finds anything to click on in somebody else's words: held against other people's link finders."""
+"""No email program finds anything to click on in somebody else's words: held against other people's link finders."""
 
 import re
 import unicodedata
@@ -12,7 +12,7 @@ from linkify_it.tlds import TLDS
 
 from services.notifier.rendering.plain_text import EMAIL, LINK, TELEPHONE, sanitise
 
-# As greedy as a mail client at its worst: every top-level domain there is, IP addresses, mailboxes, `//host`.
+# As greedy as an email program at its worst: every top-level domain there is, IP addresses, mailboxes, `//host`.
 FINDER = LinkifyIt(options={"fuzzy_link": True, "fuzzy_email": True, "fuzzy_ip": True}).tlds(TLDS)
 SCHEMES = re.compile(r"(?i)[a-z][a-z0-9+.-]*:(?=[^\s\d])|//|\\\\|\bwww\.\S")
 DOMAIN = re.compile(r"[^\W\d_]\w*[.\u3002\uff0e\uff61\u2024\ufe52][^\W\d_]", re.UNICODE)

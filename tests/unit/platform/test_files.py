@@ -1,10 +1,11 @@
 """Files are replaced as a whole and never written through a link."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from services.platform.files import write_atomically
+from services.platform.files import SHARED, check_writable, write_atomically
 
 
 def test_a_link_is_replaced_and_what_it_pointed_at_stays(tmp_path: Path) -> None:
@@ -17,7 +18,7 @@ def test_a_link_is_replaced_and_what_it_pointed_at_stays(tmp_path: Path) -> None
     assert (link.is_symlink(), link.read_text()) == (False, "new")
 
 
-def test_links_that_lie_in_wait_beside_the_file_are_not_followed(tmp_path: Path) -> None:
+def test_links_beside_the_file_are_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("untouched")
     for name in ("state.new", ".state.new", "state.tmp"):
@@ -40,3 +41,30 @@ def test_what_can_not_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         write_atomically(tmp_path / "state", "new")
     assert [file.name for file in tmp_path.iterdir()] == ["state"]
+
+
+def test_a_shared_file_is_for_whoever_the_umask_lets(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "page", "one", SHARED)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "page").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_check_touches_no_file_and_names_the_one_that_was_asked_for(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
+    missing = tmp_path / "missing" / "new"
+    for write in (check_writable, lambda file: write_atomically(file, "one")):
+        with pytest.raises(FileNotFoundError) as raised:
+            write(missing)
+        assert raised.value.filename == str(missing)
+
+
+def test_a_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="a device or a pipe"):
+        write_atomically(pipe, "one")
+    assert (pipe.is_fifo(), len(list(tmp_path.iterdir()))) == (True, 1)

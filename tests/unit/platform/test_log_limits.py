@@ -44,7 +44,7 @@ def test_repeated_library_messages_are_logged_three_times_a_minute() -> None:
     assert lines.lines[3:] == ["Failed fetch messages from 1: gone (4497 like this were left out)"]
 
 
-def test_another_message_and_lines_of_information_are_not_held_back() -> None:
+def test_other_messages_are_not_held_back() -> None:
     logger, lines, _ = made()
     for _ in range(10):
         logger.error("one")

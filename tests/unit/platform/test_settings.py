@@ -26,8 +26,8 @@ def _afresh() -> None:
         ("JOINTLY_SMTP_URL", "http://host", "must be smtp://host:port"),
         ("JOINTLY_SMTP_URL", "smtp://host?tls=yes", "does not know the option tls"),
         ("JOINTLY_POLICY_FILE", "/nowhere/policy.toml", "no file at /nowhere/policy.toml"),
-        ("JOINTLY_AS_OF", "soon", "date"),
-        ("JOINTLY_HTTP_PORT", "99999", "less than or equal to 65535"),
+        ("JOINTLY_AS_OF", "soon", "must be a day, as 2027-09-30"),
+        ("JOINTLY_HTTP_PORT", "99999", "must be at most 65535"),
         ("JOINTLY_KAFKA_SECURITY_PROTOCOL", "SASL_SSL", "JOINTLY_KAFKA_USERNAME and JOINTLY_KAFKA_PASSWORD are needed"),
     ],
 )
