@@ -38,7 +38,8 @@ _ONE_OFF = re.compile(
 _STANDING = re.compile(
     r"\b(?:frameworks?|term|programmes?|planned|cyclical|measured|maintenance|dps|dynamic|various|borough-?wide|"
     r"county-?wide|schedule of rates|responsive|reactive|multiple|sites|schools|properties|dwellings|housing stock|"
-    r"contractors)\b",
+    # Each is at a named site, and readers still sign them: any supplier of play areas builds the next one, too.
+    r"contractors|play (?:areas?|parks?|spaces?)|playgrounds?|skate ?parks?|pump tracks?)\b",
     re.I,
 )
 
@@ -70,6 +71,7 @@ class Features:
     title_key: str
     cpv_codes: tuple[str, ...]
     category: Category
+    locality: float
     span: TenderSpan
     delivery_area: DeliveryArea
     related_authorities: frozenset[str]
@@ -160,7 +162,7 @@ def features_of(
     worded = tf_idf_weights(weighted_counts((in_title, _TITLE_WEIGHT), (in_body, 1.0)), statistics.idf)
     needed = _concepts(texts, needs, statistics, policy.specification.concepts_rarity)
     by_words = policy.scorer.category_of(titled, worded, needed)
-    category = infer_category(codes, by_words, shape, groups.codes, policy)
+    category, locality = infer_category(codes, by_words, needed, shape, groups.codes, policy)
     return Features(
         plan=plan,
         texts=texts,
@@ -173,6 +175,7 @@ def features_of(
         title_key=" ".join(sorted(in_title)),
         cpv_codes=codes,
         category=category,
+        locality=locality,
         span=tender_span(plan, policy.timing),
         delivery_area=delivery_area(plan),
         related_authorities=related_to(plan.authority),

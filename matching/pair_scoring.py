@@ -99,7 +99,7 @@ def score_pair(
     before = lead_time_of(a, b, policy)
     meeting = timing.overlap_of(a.span, b.span, before, today, policy.timing)
     near, nearness = proximity(a.delivery_area, b.delivery_area, policy.region)
-    locality = max(a.category.locality, b.category.locality)
+    locality = max(a.locality, b.locality)
     region = region_component(near, locality)
     value = float(value_component(a.value, b.value, policy.value))
     score = score_of(spec, meeting.value, region, value, policy)

@@ -12,7 +12,7 @@ from services.application.known_authorities import require_known
 from services.cli.database import with_database
 from services.cli.errors import fail
 from services.cli.responses import REFUSED
-from services.cli.terminal import plain
+from services.cli.terminal import plain, print_rows, print_total
 from services.domain.api_access import READ_SCOPES, Scope
 from services.domain.audit import Channel
 from services.platform.settings import settings
@@ -73,14 +73,16 @@ def list_(
     if as_json:
         typer.echo(json.dumps([_as_json(row) for row in found]))
         return
-    for row in found:
-        used = f"last used {row.last_used_at:%Y-%m-%d %H:%M}" if row.last_used_at else "never used"
-        state = f"revoked {row.revoked_at:%Y-%m-%d}" if row.revoked_at else used
-        scopes = ", ".join(row.scopes)
-        said = (row.token_id, row.authority, f"{row.prefix}...", scopes, state, plain(row.label, 80))
-        typer.echo("  ".join(said).rstrip())
+    print_rows(("id", "authority", "token", "scopes", "state", "label"), [_row(token) for token in found])
     if not found:
-        typer.echo("no token was issued")
+        print_total("no token was issued")
+
+
+def _row(row: ApiToken) -> tuple[str, ...]:
+    used = f"last used {row.last_used_at:%Y-%m-%d %H:%M}" if row.last_used_at else "never used"
+    state = f"revoked {row.revoked_at:%Y-%m-%d}" if row.revoked_at else used
+    scopes = ", ".join(row.scopes)
+    return (row.token_id, row.authority, f"{row.prefix}...", scopes, state, plain(row.label, 80))
 
 
 @app.command("revoke")

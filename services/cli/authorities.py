@@ -18,7 +18,7 @@ from services.application.known_authorities import require_known
 from services.application.mailbox_change import send_refused_again
 from services.cli.database import with_database
 from services.cli.errors import fail
-from services.cli.terminal import plain
+from services.cli.terminal import plain, print_rows, print_total
 from services.domain.notifications import WaitReason
 from services.platform.files import write_atomically
 from services.store import authorities as register
@@ -132,13 +132,13 @@ def held(as_json: _Json = False) -> None:
         ]
         typer.echo(json.dumps(lines))
         return
-    for item in found:
-        why = _WHY_HELD[item.why]
-        typer.echo(
-            f"{item.authority}  {known_name(item.authority)}: {item.intents} held since {item.oldest:%Y-%m-%d} ({why})"
-        )
+    rows = [
+        (one.authority, known_name(one.authority), str(one.intents), f"{one.oldest:%Y-%m-%d}", _WHY_HELD[one.why])
+        for one in found
+    ]
+    print_rows(("authority", "name", "held", "since", "why"), rows)
     total = sum(item.intents for item in found)
-    typer.echo(f"held in all: {total}, authorities: {len(found)}" if found else "nothing is held")
+    print_total(f"held in all: {total}, authorities: {len(found)}" if found else "nothing is held")
 
 
 @app.command("failed")
@@ -158,13 +158,14 @@ def failed(
         names = ("mail_id", "authority", "purpose", "failure", "reason", "attempts")
         typer.echo(json.dumps([{name: getattr(mail, name) for name in names} for mail in found]))
         return
-    for mail in found:
-        typer.echo(
-            f"{mail.updated_at:%Y-%m-%d %H:%M}  {mail.authority}  {mail.purpose}: {mail.failure} ({mail.reason}), "
-            f"attempts {mail.attempts}, email {mail.mail_id[:12]}"
-        )
+    rows = [
+        (f"{m.updated_at:%Y-%m-%d %H:%M}", m.authority, m.purpose, m.failure or "", m.reason or "", str(m.attempts))
+        for m in found
+    ]
+    names = ("at", "authority", "purpose", "failure", "reason", "attempts")
+    print_rows(names, rows, ids=[mail.mail_id for mail in found])
     if not found:
-        typer.echo("no email has failed")
+        print_total("no email has failed")
 
 
 @app.command("mute")

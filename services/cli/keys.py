@@ -15,6 +15,7 @@ from services.application.known_authorities import require_known
 from services.cli.database import with_database
 from services.cli.days import DAY, read_day
 from services.cli.errors import fail
+from services.cli.terminal import print_rows, print_total
 from services.platform.clock import today
 from services.store import authorities as register
 from services.store import authority_keys as store
@@ -114,10 +115,10 @@ def list_(
     if as_json:
         typer.echo(json.dumps([_as_json(key, day) for key in found]))
         return
-    for key in found:
-        typer.echo(f"{key.authority}  {key.key_id}  {store.why_invalid(key, day) or _good(key)}")
+    rows = [(key.authority, key.key_id, store.why_invalid(key, day) or _good(key)) for key in found]
+    print_rows(("authority", "key", "state"), rows)
     if not found:
-        typer.echo("no key is registered")
+        print_total("no key is registered")
 
 
 # A key's id is a hash in base64url: one in 64 begins with "-", and must not be read as an option.

@@ -10,7 +10,7 @@ from events.fields import canonical_authority, canonical_plan_id
 from services.application import programme
 from services.cli.database import with_database, with_snapshot
 from services.cli.errors import fail
-from services.cli.terminal import plain
+from services.cli.terminal import plain, print_rows, print_total
 from services.domain.programme.shares import PlanHistory
 from services.maintenance.plan_reset import ResetError
 from services.maintenance.plan_reset import reset as set_back
@@ -42,13 +42,13 @@ def stale(
         return await programme.stale_plans(session, day, code)
 
     found = with_snapshot(read, authority=code)
-    for one in found:
-        if as_json:
+    if as_json:
+        for one in found:
             typer.echo(json.dumps({"plan_id": one.plan_id, "last_sent": str(one.last_own)}))
-        else:
-            typer.echo(f"{one.plan_id}  last sent {one.last_own}: still true? jointly confirm {one.plan_id}")
-    if not as_json:
-        typer.echo(f"{len(found)} not confirmed for six months" if found else "every shared plan is confirmed")
+        return
+    rows = [(one.plan_id, str(one.last_own), f"jointly confirm {one.plan_id}") for one in found]
+    print_rows(("plan", "last sent", "still true?"), rows)
+    print_total(f"{len(found)} not confirmed for six months" if found else "every shared plan is confirmed")
 
 
 @app.command("revisions")

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.application import programme as use
 from services.cli.authorities import import_updates
 from services.cli.database import with_snapshot
-from services.cli.terminal import plain
+from services.cli.terminal import plain, print_rows, print_total
 from services.domain.programme.records import CharterStatus, Signatory, status_on
 from services.platform.clock import today
 from services.platform.settings import settings
@@ -52,15 +52,17 @@ def list_(as_json: _Json = False) -> None:
     """List the signatories and how they stand today: signed, lapsed or withdrawn."""
     day = today(settings().as_of)
     found = [one for one in _load() if status_on(one, day) is not CharterStatus.NOT_SIGNED]
-    for one in found:
-        if as_json:
+    if as_json:
+        for one in found:
             typer.echo(json.dumps(use.signatory_json(one, day)))
-        else:
-            position = f" ({plain(one.position, 120)})" if one.position else ""
-            typer.echo(f"{one.authority}  {plain(one.name, 80)}{position}: {status_on(one, day)}, {one.signed_on}")
-    if not as_json:
-        signed = sum(status_on(one, day) is CharterStatus.SIGNED for one in found)
-        typer.echo(f"{signed} signed, {len(found) - signed} lapsed or withdrawn")
+        return
+    rows = [
+        (one.authority, plain(one.name, 80), plain(one.position or "", 120), status_on(one, day), str(one.signed_on))
+        for one in found
+    ]
+    print_rows(("authority", "name", "position", "status", "signed"), rows)
+    signed = sum(status_on(one, day) is CharterStatus.SIGNED for one in found)
+    print_total(f"{signed} signed, {len(found) - signed} lapsed or withdrawn")
 
 
 def _load() -> list[Signatory]:

@@ -55,7 +55,12 @@ def print_count(found: int, one: str, many: str, limit: int) -> None:
     """Print the number found; to standard error if the rows go into a pipe."""
     counted = f"1 {one}" if found == 1 else f"{found} {many}"
     more = ", more may exist: see --limit" if found == limit else ""
-    typer.echo(counted + more, err=not sys.stdout.isatty())
+    print_total(counted + more)
+
+
+def print_total(sentence: str) -> None:
+    """Print the sentence below a table; to standard error if the rows go into a pipe."""
+    typer.echo(sentence, err=not sys.stdout.isatty())
 
 
 def _printable(character: str) -> bool:

@@ -237,7 +237,7 @@ def test_the_commands_keep_the_register(database_url: str, jointly: CommandLine,
     assert "must not leave its owner" in jointly("keys", "add", LEEDS, private)[2]
     (listed,) = json.loads(jointly("keys", "list", LEEDS, "--json")[1])
     assert (listed["key_id"], listed["good"]) == (leeds.public.key_id, True)
-    assert jointly("keys", "list", BARNET)[1] == "no key is registered\n"
+    assert jointly("keys", "list", BARNET)[1:] == ("authority\tkey\tstate\n", "no key is registered\n")
     for unknown in ("nobody's", "-hx4", "--x", "-_9"):
         assert jointly("keys", "revoke", unknown)[0] == 1, unknown
     for _ in range(2):
