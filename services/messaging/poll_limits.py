@@ -60,7 +60,11 @@ def limited(poll: Poll) -> Poll:
 
 
 def size_of(record: ConsumerRecord) -> int:
-    """Return about how many bytes a record takes. One that is too large counts whole: reading it took as much."""
+    """Return about how many bytes a record takes.
+
+    An unreadable one counts as the largest: it holds little, but finding that out took up to 16 MiB and 20 ms.
+    """
+    if isinstance(record, UnreadableRecord):
+        return MAX_RECORD_BYTES
     size: int = max(0, record.serialized_key_size) + max(0, record.serialized_value_size) + _RECORD_BYTES
-    size += sum(_HEADER_BYTES + len(name) + len(content or b"") for name, content in record.headers)
-    return max(size, MAX_RECORD_BYTES) if isinstance(record, UnreadableRecord) else size
+    return size + sum(_HEADER_BYTES + len(name) + len(content or b"") for name, content in record.headers)
