@@ -82,7 +82,7 @@ def working_days_between(first: date, last: date, nations: Collection[Nation]) -
 
 
 def add_months(day: date, months: int) -> date:
-    """Adds months to a day. If the month has no such day, its last one is used: 31 January + 1 is 28 or 29 February.
+    """Add months to a day. If the month has no such day, its last one is used: 31 January + 1 is 28 or 29 February.
 
     A day after the year 9999 becomes the last day of that year.
     """

@@ -1,5 +1,6 @@
-"""Infers a plan's category from its words, its meaning and its codes together."""
+"""Infers a plan's category from its words, its needs, its meaning and its codes together."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,26 +16,37 @@ _AT_LEAST = 0.002
 
 
 def infer_category(
-    codes: tuple[str, ...], by_words: Mapping[str, float], shape: Vector, group_codes: tuple[str, ...], policy: Policy
-) -> Category:
-    """The most likely category of a plan.
+    codes: tuple[str, ...],
+    by_words: Mapping[str, float],
+    needs: Mapping[str, float],
+    shape: Vector,
+    group_codes: tuple[str, ...],
+    policy: Policy,
+) -> tuple[Category, float]:
+    """The most likely category of a plan, and its locality.
 
     A code makes its category more likely in proportion to the trust in codes, so a wrong code loses against a clear
-    text. Without a code and a clear text it is the default category.
+    text. The needs that the plan names do the same. Without a code and a clear text it is the default category, as
+    local as the likely ones are on average.
     """
     if codes and not by_words:
         # The scorer has learned no words: meaning alone is too vague to outweigh a code.
-        return policy.category_of(codes)
-    by_text = _by_text(by_words, shape, group_codes, policy)
+        known = policy.category_of(codes)
+        return known, known.locality
+    by_text, by_needs = _by_text(by_words, shape, group_codes, policy), _by_needs(needs, policy)
     trust = _trust(codes, policy)
-    if not trust and max(by_text.values(), default=0.0) < _CLEAR:
-        return policy.default_category
     found = {category.name: category for category in (*policy.categories, policy.default_category)}
     worth = {
-        name: (by_text.get(name, 0.0) + _AT_LEAST) * trust.get(name, 1.0)
-        for name in sorted({*by_text, *trust} & {*found})
+        name: (by_text.get(name, 0.0) + _AT_LEAST) * trust.get(name, 1.0) * by_needs.get(name, 1.0)
+        for name in sorted({*by_text, *trust, *by_needs} & {*found})
     }
-    return found[max(worth, key=lambda name: (worth[name], name))]
+    if not worth:
+        return policy.default_category, policy.default_category.locality
+    likeliest, total = max(worth, key=lambda name: (worth[name], name)), math.fsum(worth.values())
+    if not trust and worth[likeliest] < _CLEAR * total:
+        weighted = math.fsum(found[name].locality * share for name, share in worth.items())
+        return policy.default_category, round(weighted / total, 3)
+    return found[likeliest], found[likeliest].locality
 
 
 def _trust(codes: tuple[str, ...], policy: Policy) -> dict[str, float]:
@@ -45,6 +57,16 @@ def _trust(codes: tuple[str, ...], policy: Policy) -> dict[str, float]:
         worth = rules.division_trust if code[2:] == "000000" else rules.code_trust
         trust[name] = max(worth, trust.get(name, 1.0))
     return trust
+
+
+def _by_needs(needs: Mapping[str, float], policy: Policy) -> dict[str, float]:
+    """The factor by which a plan's needs raise each category that lists them: the whole trust if all needs are its."""
+    total = math.fsum(needs.values())
+    return {
+        category.name: 1.0 + (policy.specification.need_trust - 1.0) * share / total
+        for category in policy.categories
+        if (share := math.fsum(needs.get(need, 0.0) for need in category.needs)) > 0
+    }
 
 
 def _by_text(

@@ -64,7 +64,7 @@ class FitGraph:
 
     @classmethod
     def build(cls, plans: Iterable[GroupPlan], fits: Iterable[tuple[str, str, Fit]]) -> Self:
-        """Builds a graph from plans and pairs. Leaves out pairs with a plan that is not among them."""
+        """Build a graph from plans and pairs. Leaves out pairs with a plan that is not among them."""
         known = {plan.plan_id: plan for plan in plans}
         found: dict[str, dict[str, Fit]] = {}
         for one, other, fit in fits:
@@ -175,7 +175,7 @@ def near_miss(graph: FitGraph, group: Group, as_of: date, rules: FormationRules 
 
 
 def explain(graph: FitGraph, group: Group, as_of: date, rules: FormationRules = DEFAULT_RULES) -> str:
-    """Explains the choice of members: "These plans fit each other; Hull was left out because ...".
+    """Explain the choice of members: "These plans fit each other; Hull was left out because ...".
 
     It gives no number: members may join or leave later.
     """
@@ -187,7 +187,7 @@ def explain(graph: FitGraph, group: Group, as_of: date, rules: FormationRules = 
 
 
 def why_split(graph: FitGraph, members: Sequence[str], as_of: date, rules: FormationRules = DEFAULT_RULES) -> str:
-    """Explains why a group is no longer proposed: two plans that don't fit, or a window that is too short or too
+    """Explain why a group is no longer proposed: two plans that don't fit, or a window that is too short or too
     late."""
     ordered = sorted(members)
     for number, one in enumerate(ordered):

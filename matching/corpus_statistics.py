@@ -44,7 +44,7 @@ class Statistics:
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Statistics":
-        """Loads a file made by `jointly statistics build`, or by default the packaged general statistics.
+        """Load a file made by `jointly statistics build`, or by default the packaged general statistics.
 
         Raises StatisticsError.
         """
@@ -94,7 +94,7 @@ def _counts(words: object, documents: int) -> bool:
 
 
 def build_statistics(plans: Iterable[Plan], name: str = "own", policy: Policy | None = None) -> Statistics:
-    """Counts words, pairs of words and the policy's needs over plans, in any order. No text is kept."""
+    """Count words, pairs of words and the policy's needs over plans, in any order. No text is kept."""
     table = build_phrase_index((policy or Policy.load()).concepts)
     counted: Counter[str] = Counter()
     documents = 0

@@ -35,7 +35,7 @@ class Embedder(Protocol):
     def dimensions(self) -> int: ...
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """Returns one L2-normalised float32 row per text, shape (n, dimensions), in the order given."""
+        """Return one L2-normalised float32 row per text, shape (n, dimensions), in the order given."""
         ...
 
 

@@ -64,7 +64,7 @@ class Engine:
     def load(
         cls, *, policy: Policy | None = None, statistics: Statistics | None = None, model: str = "hashing-384/1"
     ) -> "Engine":
-        """Loads an engine for the vectors of one model (`Embedder.model`). Policy and statistics default to the
+        """Load an engine for the vectors of one model (`Embedder.model`). Policy and statistics default to the
         packaged
         ones. Raises PolicyError, StatisticsError."""
         policy = policy or Policy.load()
@@ -77,7 +77,7 @@ class Engine:
         return clean_plan(plan, self.policy)
 
     def features(self, plan: Plan, title: Vector, body: Vector | None, texts: CleanedTexts | None = None) -> Features:
-        """Computes the features of one plan revision from the unit vectors, shape (d,), of its `texts`.
+        """Compute the features of one plan revision from the unit vectors, shape (d,), of its `texts`.
 
         `body` is None if that text is empty. `texts` may be given if they are known.
         """
@@ -85,11 +85,11 @@ class Engine:
         return features_of(plan, texts, title, body, self.policy, self.statistics, self.groups, self.needs)
 
     def encode_features(self, features: Features) -> bytes:
-        """Serialises the part of a plan's features that depends on its words, for `unpack`."""
+        """Serialise the part of a plan's features that depends on its words, for `unpack`."""
         return encode_features(features, self.policy)
 
     def decode_features(self, packed: bytes, plan: Plan) -> Features:
-        """Restores a plan's features from bytes that this generation packed for the same words."""
+        """Restore a plan's features from bytes that this generation packed for the same words."""
         return decode_features(packed, plan, self.policy, self.groups)
 
     def same_text(self, features: Features, plan: Plan) -> bool:
@@ -97,7 +97,7 @@ class Engine:
         return same_text(features.plan, plan)
 
     def with_revision(self, features: Features, plan: Plan) -> Features:
-        """Updates features for a plan with the `same_words`, and possibly other dates, figures, regions or status."""
+        """Update features for a plan with the `same_words`, and possibly other dates, figures, regions or status."""
         return with_revision(features, plan, self.policy)
 
     def corpus(self) -> Corpus:
@@ -105,7 +105,7 @@ class Engine:
         return Corpus()
 
     def search(self, query: Features, corpus: Corpus, as_of: date) -> list[str]:
-        """Finds the ids of all opportunities of a plan in the corpus, sorted; the same ones that `assess` finds.
+        """Find the ids of all opportunities of a plan in the corpus, sorted; the same ones that `assess` finds.
 
         The plan itself may be in the corpus.
         """
@@ -116,40 +116,40 @@ class Engine:
         )
 
     def candidates(self, query: Features, corpus: Corpus, as_of: date) -> Iterator[Features]:
-        """Yields the plans of the corpus that may be an opportunity: all that are one, and few others."""
+        """Yield the plans of the corpus that may be an opportunity: all that are one, and few others."""
         for row in searching.candidates(query, corpus, as_of, self.policy):
             other = corpus.get(corpus.plan_ids[row])
             if other is not None:
                 yield other
 
     def similarity(self, a: Features, b: Features) -> Similarity:
-        """Compares the words and codes of two plans, independent of the day."""
+        """Compare the words and codes of two plans, independent of the day."""
         return similarity_of(a, b, self.policy)
 
     def assess_if_opportunity(
         self, a: Features, b: Features, as_of: date, similarity: Similarity | None = None
     ) -> Assessment | None:
-        """Assesses two plans; None if they are no opportunity. `similarity` saves computing it again."""
+        """Assess two plans; None if they are no opportunity. `similarity` saves computing it again."""
         judged = score_pair(a, b, as_of, self.policy, similarity)
         return None if judged.band is Band.NONE else assessment_of(judged, self.policy)
 
     def pair_vector(self, features: Features) -> Vector:
-        """Builds a plan's vector for the index: float32, shape (`pair_vector.DIMENSIONS`,)."""
+        """Build a plan's vector for the index: float32, shape (`pair_vector.DIMENSIONS`,)."""
         return pair_vector.build_pair_vector(features, self.policy.scorer)
 
     def join_constraints(self, features: Features) -> JoinConstraints:
-        """Builds the facts of time and place by which an index filters a plan."""
+        """Build the facts of time and place by which an index filters a plan."""
         return pair_vector.join_constraints(features, self.policy)
 
     def index_entry(self, features: Features) -> IndexEntry:
-        """Builds a plan's entry in an index."""
+        """Build a plan's entry in an index."""
         plan = features.plan
         return IndexEntry(
             plan.plan_id, plan.revision, plan.authority, self.join_constraints(features), self.pair_vector(features)
         )
 
     def index_query(self, features: Features, vector: Vector) -> IndexQuery:
-        """Builds a plan's query for candidates; `vector` is its own."""
+        """Build a plan's query for candidates; `vector` is its own."""
         return IndexQuery(
             vector,
             self.join_constraints(features),
@@ -160,7 +160,7 @@ class Engine:
     def top_partners(
         self, query: Features, corpus: Corpus, as_of: date, *, top: int, by_specification: bool = False
     ) -> list[Assessment]:
-        """Finds the best partners in the corpus, best first, without plans of the same authority.
+        """Find the best partners in the corpus, best first, without plans of the same authority.
 
         By score, only a weak specification may gate a pair. By specification, any gate may.
         """
@@ -183,7 +183,7 @@ class Engine:
         return [assessment_of(judged, self.policy) for _, _, judged in found[:top]]
 
     def assess(self, a: Features, b: Features, as_of: date, similarity: Similarity | None = None) -> Assessment:
-        """Assesses two plans, with reasons; the same in either order. `similarity` saves computing it again."""
+        """Assess two plans, with reasons; the same in either order. `similarity` saves computing it again."""
         return assessment_of(score_pair(a, b, as_of, self.policy, similarity), self.policy)
 
 

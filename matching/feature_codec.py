@@ -22,7 +22,7 @@ _TERMS = ("title_terms", "all_terms", "phrases", "concepts")
 
 
 def encode_features(f: Features, policy: Policy) -> bytes:
-    """Serialises features for `unpack` under the same policy, statistics and model."""
+    """Serialise features for `unpack` under the same policy, statistics and model."""
     categories = (policy.default_category, *policy.categories)
     said = {
         "texts": [f.texts.title, f.texts.body],
@@ -30,6 +30,7 @@ def encode_features(f: Features, policy: Policy) -> bytes:
         "title_key": f.title_key,
         "cpv_codes": f.cpv_codes,
         "category": categories.index(f.category),
+        "locality": f.locality,
         "one_off": f.one_off,
         "vague": f.vague,
         "nature": f.nature,
@@ -43,7 +44,7 @@ def encode_features(f: Features, policy: Policy) -> bytes:
 
 
 def decode_features(packed: bytes, plan: Plan, policy: Policy, groups: CpvGroupVectors) -> Features:
-    """Restores the features of a plan whose words are those of the packed plan."""
+    """Restore the features of a plan whose words are those of the packed plan."""
     (length,) = struct.unpack_from("<I", packed)
     said = json.loads(packed[4 : 4 + length])
     dense = np.frombuffer(packed, dtype="<f4", offset=4 + length).astype(np.float32)
@@ -56,6 +57,7 @@ def decode_features(packed: bytes, plan: Plan, policy: Policy, groups: CpvGroupV
         title_key=said["title_key"],
         cpv_codes=tuple(said["cpv_codes"]),
         category=(policy.default_category, *policy.categories)[said["category"]],
+        locality=said["locality"],
         span=tender_span(plan, policy.timing),
         delivery_area=delivery_area(plan),
         related_authorities=related_to(plan.authority),

@@ -38,7 +38,8 @@ _ONE_OFF = re.compile(
 _STANDING = re.compile(
     r"\b(?:frameworks?|term|programmes?|planned|cyclical|measured|maintenance|dps|dynamic|various|borough-?wide|"
     r"county-?wide|schedule of rates|responsive|reactive|multiple|sites|schools|properties|dwellings|housing stock|"
-    r"contractors)\b",
+    # Each is at a named site, and readers still sign them: any supplier of play areas builds the next one, too.
+    r"contractors|play (?:areas?|parks?|spaces?)|playgrounds?|skate ?parks?|pump tracks?)\b",
     re.I,
 )
 
@@ -70,6 +71,7 @@ class Features:
     title_key: str
     cpv_codes: tuple[str, ...]
     category: Category
+    locality: float
     span: TenderSpan
     delivery_area: DeliveryArea
     related_authorities: frozenset[str]
@@ -102,13 +104,13 @@ class Features:
 
 
 def clean_plan(plan: Plan, policy: Policy) -> CleanedTexts:
-    """Cleans the plan's texts of boilerplate, and adds the meaning of trade words."""
+    """Clean the plan's texts of boilerplate, and add the meaning of trade words."""
     cleaned = clean(plan.title, plan.description, reference.names_of(plan.authority))
     return CleanedTexts(expand_synonyms(cleaned.title, policy.synonyms), expand_synonyms(cleaned.body, policy.synonyms))
 
 
 def combine_embeddings(title: Vector, body: Vector | None, share: float) -> Vector:
-    """Combines title and body into one unit vector; `share` is the body's weight."""
+    """Combine title and body into one unit vector; `share` is the body's weight."""
     both = title if body is None else title + np.float32(share) * body
     length = float(np.linalg.norm(both))
     return np.asarray(both / length if length > 0 else both, dtype=np.float32)
@@ -125,7 +127,7 @@ def same_text(one: Plan, other: Plan) -> bool:
 
 
 def with_revision(f: Features, plan: Plan, policy: Policy) -> Features:
-    """Updates features for a later revision with the same words; the expensive parts are reused."""
+    """Update features for a later revision with the same words; the expensive parts are reused."""
     return replace(
         f,
         plan=plan,
@@ -151,7 +153,7 @@ def features_of(
     groups: CpvGroupVectors,
     needs: PhraseIndex,
 ) -> Features:
-    """Computes all features of one plan that depend on neither a partner nor the day."""
+    """Compute all features of one plan that depend on neither a partner nor the day."""
     in_title, in_body = tokens(texts.title), tokens(texts.body)
     dense = combine_embeddings(title, body, policy.specification.body_share)
     shape = groups.profile(dense)
@@ -160,7 +162,7 @@ def features_of(
     worded = tf_idf_weights(weighted_counts((in_title, _TITLE_WEIGHT), (in_body, 1.0)), statistics.idf)
     needed = _concepts(texts, needs, statistics, policy.specification.concepts_rarity)
     by_words = policy.scorer.category_of(titled, worded, needed)
-    category = infer_category(codes, by_words, shape, groups.codes, policy)
+    category, locality = infer_category(codes, by_words, needed, shape, groups.codes, policy)
     return Features(
         plan=plan,
         texts=texts,
@@ -173,6 +175,7 @@ def features_of(
         title_key=" ".join(sorted(in_title)),
         cpv_codes=codes,
         category=category,
+        locality=locality,
         span=tender_span(plan, policy.timing),
         delivery_area=delivery_area(plan),
         related_authorities=related_to(plan.authority),

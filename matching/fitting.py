@@ -82,7 +82,7 @@ def fit(examples: Sequence[Example], policy: Policy, name: str) -> Scorer:
 
 
 def calibrated(scorer: Scorer, logits: Floats, signs: NDArray[np.bool_]) -> Scorer:
-    """Scales and shifts the scorer's sum so that its probabilities are right on unseen pairs.
+    """Scale and shifts the scorer's sum so that its probabilities are right on unseen pairs.
 
     `logits`, shape (n,), are of pairs outside the fit; `signs` says whether each was judged a match.
     """
@@ -101,7 +101,7 @@ def calibration_of(logits: Floats, signs: NDArray[np.bool_]) -> tuple[float, flo
 
 
 def with_scorer(f: Features, scorer: Scorer) -> Features:
-    """Recomputes the features that depend on the scorer."""
+    """Recompute the features that depend on the scorer."""
     return replace(
         f,
         nature=scorer.nature_of(f.title_terms, f.all_terms, f.concepts),
@@ -121,7 +121,7 @@ def logits_of(examples: Iterable[Example], policy: Policy) -> Floats:
 
 
 def folds(examples: Sequence[Example], count: int, seed: int) -> list[tuple[list[Example], list[Example]]]:
-    """Splits the plans into `count` parts. For each, returns the examples with both plans outside it, to fit, and those
+    """Split the plans into `count` parts. For each, return the examples with both plans outside it, to fit, and those
     with both inside, to test."""
     names = sorted({f.plan.plan_id for e in examples for f in (e.a, e.b)})
     drawn = np.random.default_rng(seed).integers(0, count, len(names))
@@ -160,7 +160,7 @@ def _product(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, 
 
 
 def _table(rows: Sequence[Mapping[str, float]], terms: Sequence[str]) -> Any:
-    """Builds a sparse matrix of weighted terms: one row each, one column per term; other terms are ignored."""
+    """Build a sparse matrix of weighted terms: one row each, one column per term; other terms are ignored."""
     column = {term: number for number, term in enumerate(terms)}
     entries = [
         (row, column[term], weight)
@@ -195,7 +195,7 @@ def _logistic(inputs: Any, targets: Floats, weights: Floats, free: NDArray[np.bo
 
 
 def _with_natures(examples: Sequence[Example], scorer: Scorer) -> Scorer:
-    """Adds the words that distinguish natures, learned from the majority of readers for each plan."""
+    """Add the words that distinguish natures, learned from the majority of readers for each plan."""
     said: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for e in examples:
         for f, nature in zip((e.a, e.b), e.natures, strict=True):
@@ -210,7 +210,7 @@ def _with_natures(examples: Sequence[Example], scorer: Scorer) -> Scorer:
 
 
 def with_categories(scorer: Scorer, plans: Iterable[Features], policy: Policy) -> Scorer:
-    """Adds the words that distinguish the policy's categories, learned from the codes of plans.
+    """Add the words that distinguish the policy's categories, learned from the codes of plans.
 
     Many codes are wrong, but not in the same way.
     """

@@ -107,7 +107,7 @@ class Coverage:
 
 
 def to_plan(lot: FrameworkLot) -> Plan:
-    """Turns a lot into a plan that the engine can compare: its title and scope. Its dates play no part."""
+    """Turn a lot into a plan that the engine can compare: its title and scope. Its dates play no part."""
     title = f"{lot.title}: {lot.lot_title}" if lot.lot_title else lot.title
     window = Window(lot.starts, max(lot.starts, lot.ends or lot.starts))
     return Plan(f"{_OWNER}:{lot.key}", 1, _OWNER, title, window, lot.scope, cpv=lot.cpv)
@@ -119,7 +119,7 @@ def day_of_need(plan: Plan) -> date:
 
 
 def covering(plan: Features, lots: Iterable[tuple[FrameworkLot, Features]], policy: Policy) -> list[Coverage]:
-    """Finds the lots whose scope covers a plan, general ones last: usable ones first, then by likeness; the same in
+    """Find the lots whose scope covers a plan, general ones last: usable ones first, then by likeness; the same in
     any order."""
     found = []
     for lot, features in lots:
@@ -151,7 +151,7 @@ def usable_frameworks(plan: Plan, found: Iterable[Coverage]) -> dict[str, str]:
 
 
 def term_on(lot: FrameworkLot, day: date) -> Term:
-    """Locates a day in the term of a lot."""
+    """Locate a day in the term of a lot."""
     if day < lot.starts:
         return Term.NOT_BEGUN
     if lot.ends is None:

@@ -67,7 +67,7 @@ class ScoredPair:
 
 
 def similarity_of(first: Features, second: Features, policy: Policy) -> Similarity:
-    """Compares two plans by their words and codes; the same in either order."""
+    """Compare two plans by their words and codes; the same in either order."""
     a, b = (first, second) if first.plan.plan_id <= second.plan.plan_id else (second, first)
     signals = signals_of(a, b, policy)
     weights = policy.scorer.weights
@@ -90,7 +90,7 @@ def specification_band_of(spec: float, policy: Policy) -> Band:
 def score_pair(
     first: Features, second: Features, as_of: date, policy: Policy, similarity: Similarity | None = None
 ) -> ScoredPair:
-    """Scores a pair; the same in either order. `similarity` saves computing it again."""
+    """Score a pair; the same in either order. `similarity` saves computing it again."""
     a, b = (first, second) if first.plan.plan_id <= second.plan.plan_id else (second, first)
     today = as_of.toordinal()
     similarity = similarity or similarity_of(a, b, policy)
@@ -99,7 +99,7 @@ def score_pair(
     before = lead_time_of(a, b, policy)
     meeting = timing.overlap_of(a.span, b.span, before, today, policy.timing)
     near, nearness = proximity(a.delivery_area, b.delivery_area, policy.region)
-    locality = max(a.category.locality, b.category.locality)
+    locality = max(a.locality, b.locality)
     region = region_component(near, locality)
     value = float(value_component(a.value, b.value, policy.value))
     score = score_of(spec, meeting.value, region, value, policy)

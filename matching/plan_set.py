@@ -18,7 +18,7 @@ class PlanSet:
         self._index = PlanIndex()
 
     def put(self, features: Sequence[Features]) -> None:
-        """Adds or replaces plans."""
+        """Add or replace plans."""
         self._index.upsert([self._engine.index_entry(one) for one in features])
         self._features |= {one.plan.plan_id: one for one in features}
 
@@ -27,7 +27,7 @@ class PlanSet:
         return self._features.get(plan_id)
 
     def search(self, plan_ids: Sequence[str], as_of: date) -> dict[str, list[str]]:
-        """Finds the opportunities of each of these plans of the set: the partners' ids, sorted."""
+        """Find the opportunities of each of these plans of the set: the partners' ids, sorted."""
         asking = [self._features[plan_id] for plan_id in plan_ids]
         queries = [self._engine.index_query(one, self._engine.pair_vector(one)) for one in asking]
         found = self._index.search(queries, as_of.toordinal(), self._engine.policy)

@@ -60,6 +60,7 @@ class SpecificationRules:
     body_share: float = _within(0, 10)
     code_trust: float = _within(1, 1e6)
     division_trust: float = _within(1, 1e6)
+    need_trust: float = _within(1, 1e6)
     min_specification: float = _within(0, 1)
     max_title_words: int = _within(1, 500, 25)
     max_cpv_divisions: int = _within(1, 50, 12)
@@ -113,7 +114,8 @@ class ValueRules:
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """Rules for plans whose CPV codes, given or read from the text, begin with one of these prefixes."""
+    """Rules for plans whose CPV codes, given or read from the text, begin with one of these prefixes; `needs` are those
+    of the lexicon that tell the category."""
 
     name: str
     cpv: tuple[str, ...] = ()
@@ -122,6 +124,7 @@ class Category:
     value_floor: float = _within(0, 1e12, 50_000.0)
     works: bool = False
     separate_nations: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ class Policy:
 
     @classmethod
     def load(cls, path: Path | None = None, scorer: Scorer | None = None) -> "Policy":
-        """Loads the policy of a TOML file, by default the packaged one; raises PolicyError.
+        """Load the policy of a TOML file, by default the packaged one; raise PolicyError.
 
         The scorer is the given one, else the one that the file names (a path from its folder), else the packaged one.
         """
@@ -216,6 +219,7 @@ def _policy(content: dict[str, Any], source: str, digest: str, scorer: Scorer) -
         **read,
     )
     _check_order(policy, source)
+    _check_needs(policy, source)
     return policy
 
 
@@ -228,6 +232,17 @@ def _scorer(named: object, path: Path | None, source: str) -> Scorer:
         return Scorer.load(path.parent / named)
     except ScorerError as error:
         raise PolicyError(f"{source}: {error}") from error
+
+
+def _check_needs(policy: Policy, source: str) -> None:
+    listed: dict[str, str] = {}
+    for category in policy.categories:
+        for need in category.needs:
+            if need not in policy.concepts:
+                raise PolicyError(f"{source}: {category.name!r} lists {need!r}, which is no need of [concepts]")
+            if need in listed:
+                raise PolicyError(f"{source}: {need!r} tells two categories: {listed[need]!r} and {category.name!r}")
+            listed[need] = category.name
 
 
 def _check_order(policy: Policy, source: str) -> None:
@@ -249,7 +264,7 @@ def _category(item: object, default: Category, source: str, number: int) -> Cate
     where = f"category[{number}]"
     if not isinstance(item, dict):
         raise PolicyError(f"{source}: {where} must be a table")
-    inherited = {f.name: getattr(default, f.name) for f in fields(Category) if f.name not in ("name", "cpv")}
+    inherited = {f.name: getattr(default, f.name) for f in fields(Category) if f.name not in ("name", "cpv", "needs")}
     category = _section(Category, {**inherited, **item}, source, where)
     if not category.cpv or not all(p.isdigit() and 2 <= len(p) <= 8 for p in category.cpv):
         raise PolicyError(f'{source}: {where}.cpv must list CPV prefixes of 2 to 8 digits, for example ["48", "72"]')

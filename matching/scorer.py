@@ -86,7 +86,7 @@ class Scorer:
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Scorer":
-        """Loads a file made by `jointly fit`, or by default the packaged scorer. Raises ScorerError."""
+        """Load a file made by `jointly fit`, or by default the packaged scorer. Raises ScorerError."""
         if path is None:
             return _packaged()
         try:
@@ -96,7 +96,7 @@ class Scorer:
 
     @classmethod
     def loads(cls, text: str, source: str) -> "Scorer":
-        """Parses the text of a scorer file. Raises ScorerError."""
+        """Parse the text of a scorer file. Raises ScorerError."""
         try:
             content = json.loads(text)
             categories = tuple(map(str, content.get("categories", ())))
@@ -144,7 +144,7 @@ class Scorer:
 
 
 def dumps(name: str, card: Mapping[str, Any], scorer: Scorer) -> str:
-    """Formats a scorer file, one word a line, sorted, so that fits can be compared. `card` describes its data."""
+    """Format a scorer file, one word a line, sorted, so that fits can be compared. `card` describes its data."""
     head = {
         "name": name,
         "card": dict(card),

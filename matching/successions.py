@@ -88,7 +88,7 @@ def check(own: Iterable[Succession]) -> tuple[Succession, ...]:
 
 
 def use(own: Iterable[Succession]) -> None:
-    """Puts an installation's own successions into effect, beside the shipped ones, for this whole process.
+    """Put an installation's own successions into effect, beside the shipped ones, for this whole process.
 
     A process calls it once, at its start. All successions of an authority are replaced if it is among the predecessors.
     Raises SuccessionError as `check` does.

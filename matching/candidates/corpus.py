@@ -180,7 +180,7 @@ class Corpus:
             "latest": f.span.latest,
             "flexible": f.span.flexible,
             "preparation_days": f.category.preparation_days,
-            "locality": f.category.locality,
+            "locality": f.locality,
             "value": f.value,
             "place": self.places.id_of(f.delivery_area),
             "codes": self.cpv_codes.id_of(f.cpv_codes),

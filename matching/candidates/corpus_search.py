@@ -80,7 +80,7 @@ def _ungated_rows(
     # Values and nations can only bring the day to decide by forward: the bound holds.
     decide = timing.latest_decision(s.earliest, c["earliest"], preparation, policy.timing)
     near = near_by_place[c["place"]]
-    locality = np.maximum(query.category.locality, c["locality"])
+    locality = np.maximum(query.locality, c["locality"])
     is_open = (
         corpus.alive.view
         & c["joinable"]

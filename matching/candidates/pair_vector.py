@@ -126,7 +126,7 @@ def join_constraints(f: Features, policy: Policy) -> JoinConstraints:
         latest=f.span.latest,
         flexible=f.span.flexible,
         preparation_days=f.category.preparation_days,
-        local=f.category.locality >= policy.region.local_threshold,
+        local=f.locality >= policy.region.local_threshold,
         areas=tuple(sorted({code[:3] for code in f.delivery_area.codes if len(code) >= 3})),
         council=f.delivery_area.authority or "",
     )

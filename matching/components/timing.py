@@ -64,7 +64,7 @@ def _runs_now(plan: Plan) -> bool:
 
 
 def shift_span(moved: TenderSpan, months: int) -> TenderSpan | None:
-    """Moves a span by months, to an earlier day if negative; None if the result is no valid date."""
+    """Move a span by months, to an earlier day if negative; None if the result is no valid date."""
     try:
         earliest = add_months(date.fromordinal(moved.earliest), months).toordinal()
     except ValueError:
@@ -77,7 +77,7 @@ def shift_span(moved: TenderSpan, months: int) -> TenderSpan | None:
 
 
 def overlap_days(earliest: Any, latest: Any, other_earliest: Any, other_latest: Any) -> Any:
-    """Counts the days that two windows share; 0 or less if they share none. Works on numbers and on arrays."""
+    """Count the days that two windows share; 0 or less if they share none. Works on numbers and on arrays."""
     return np.minimum(latest, other_latest) - np.maximum(earliest, other_earliest) + 1
 
 
@@ -169,7 +169,7 @@ class WindowOverlap:
 
 
 def overlap_of(a: TenderSpan, b: TenderSpan, lead_time: LeadTime, as_of: int, rules: TimingRules) -> WindowOverlap:
-    """Computes the overlap of two spans, as of a day."""
+    """Compute the overlap of two spans, as of a day."""
     begin = max(a.earliest, b.earliest)
     stated = min(a.latest, b.latest) - begin + 1
     common = min(a.flexible, b.flexible) - begin + 1

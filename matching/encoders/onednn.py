@@ -12,7 +12,7 @@ class OneDnnLinear(nn.Module):
     """A linear layer for inference: (..., in) to (..., out), float32."""
 
     def __init__(self, linear: nn.Linear) -> None:
-        """Raises RuntimeError or AttributeError if this PyTorch has no oneDNN for this processor."""
+        """Raise RuntimeError or AttributeError if this PyTorch has no oneDNN for this processor."""
         super().__init__()
         self._weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), None)
         self._bias = None if linear.bias is None else linear.bias.detach()

@@ -64,7 +64,7 @@ class OpenVinoEmbedder:
     with the reference's."""
 
     def __init__(self, folder: Path, *, pinned_sha256: str) -> None:
-        """Raises ChecksumError, AgreementError or UnknownModelError if the folder differs from its manifest, was made
+        """Raise ChecksumError, AgreementError or UnknownModelError if the folder differs from its manifest, was made
         from other weights than the pinned ones, or computes other vectors on this machine."""
         manifest = read_manifest(folder)
         _check_files(folder, manifest, pinned_sha256)

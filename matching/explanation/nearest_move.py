@@ -44,7 +44,7 @@ def nearest_move_of(found: ScoredPair, policy: Policy) -> NearestMove | None:
 
 
 def say_move(move: NearestMove) -> str:
-    """Formats the move as a sentence."""
+    """Format the move as a sentence."""
     when = format_date_range(move.common_window.earliest, move.common_window.latest)
     return f"If {authority_short_name(move.authority)} waited, both could go to tender {when}."
 

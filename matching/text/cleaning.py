@@ -194,7 +194,7 @@ def sentences(text: str) -> list[str]:
 
 
 def clean(title: str, description: str, own: tuple[str, ...] = ()) -> RequirementText:
-    """Removes boilerplate, references, dates, links and places from title and body. Not strictly idempotent.
+    """Remove boilerplate, references, dates, links and places from title and body. Not strictly idempotent.
 
     `own`: the normalised names of the plan's authority.
     """

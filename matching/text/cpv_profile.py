@@ -15,7 +15,7 @@ _SHARPNESS = np.float32(8.0)
 
 
 def group_labels() -> dict[str, str]:
-    """Returns the labels of all CPV divisions and groups (the first three digits), the level at which councils
+    """Return the labels of all CPV divisions and groups (the first three digits), the level at which councils
     agree."""
     return {code: label for code, label in reference.cpv_labels().items() if re.fullmatch(r"\d{3}00000", code)}
 

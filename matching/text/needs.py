@@ -17,7 +17,7 @@ def _stems(text: str) -> tuple[str, ...]:
 
 
 def build_phrase_index(lexicon: Mapping[str, tuple[str, ...]]) -> PhraseIndex:
-    """Indexes the lexicon's phrases by their first word, longest first."""
+    """Index the lexicon's phrases by their first word, longest first."""
     return _table_of(tuple(lexicon.items()))
 
 

@@ -26,7 +26,7 @@ class ActOutcome:
 
 
 async def submit(session: AsyncSession, payload: ResponsePayload, actor: str | None) -> None:
-    """Puts a response into the outbox; the caller commits. The same response sent twice counts once.
+    """Put a response into the outbox; the caller commits. The same response sent twice counts once.
 
     `actor`: the id of the name typed at sign-in. The audit log has it, the event does not.
     """
@@ -40,7 +40,7 @@ async def submit(session: AsyncSession, payload: ResponsePayload, actor: str | N
 
 
 async def wait_for_outcome(sessions: Sessions, response_id: str, authority: str) -> ActOutcome | None:
-    """Waits briefly for the outcome of an authority's response; None if it is still unknown."""
+    """Wait briefly for the outcome of an authority's response; None if it is still unknown."""
 
     async def look(session: AsyncSession) -> ActOutcome | None:
         row = await responses.load(session, authority, response_id)

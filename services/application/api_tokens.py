@@ -29,7 +29,7 @@ async def issue(
     channel: Channel,
     actor: str | None = None,
 ) -> tuple[ApiToken, str]:
-    """Issues a token; returns its row and the token, which is shown once and never stored. Raises ApiTokenError."""
+    """Issue a token; return its row and the token, which is shown once and never stored. Raises ApiTokenError."""
     council = await authorities.lock(session, authority)
     if council is None:
         raise ApiTokenError(f"{authority} is not in the register; add it first by `jointly authorities import`")
@@ -49,7 +49,7 @@ async def issue(
 async def revoke(
     session: AsyncSession, token_id: str, *, authority: str | None, channel: Channel, actor: str | None = None
 ) -> ApiToken:
-    """Revokes a token permanently; with `authority`, only one of that authority's. Raises ApiTokenError."""
+    """Revoke a token permanently; with `authority`, only one of that authority's. Raises ApiTokenError."""
     row = await api_tokens.revoke(session, token_id, authority)
     if row is None:
         raise ApiTokenError(f"there is no token {token_id}; `jointly api-token list` shows them")
@@ -68,7 +68,7 @@ def calendars(rows: Sequence[ApiToken]) -> list[ApiToken]:
 
 
 async def end_calendars(session: AsyncSession, authority: str, *, channel: Channel, actor: str | None) -> int:
-    """Revokes every calendar address of an authority; returns the number revoked."""
+    """Revoke every calendar address of an authority; return the number revoked."""
     rows = calendars(await in_use(session, authority))
     for row in rows:
         await revoke(session, row.token_id, authority=authority, channel=channel, actor=actor)
@@ -76,7 +76,7 @@ async def end_calendars(session: AsyncSession, authority: str, *, channel: Chann
 
 
 async def renew_calendar(session: AsyncSession, authority: str, *, channel: Channel, actor: str | None) -> str:
-    """Replaces an authority's calendar addresses with a new one; returns its token, shown once. Raises
+    """Replace an authority's calendar addresses with a new one; return its token, shown once. Raises
     ApiTokenError."""
     await end_calendars(session, authority, channel=channel, actor=actor)
     _, token = await issue(session, authority, [Scope.CALENDAR], "calendar", channel=channel, actor=actor)

@@ -41,7 +41,7 @@ class AuditReport:
 
 
 async def verify(session: AsyncSession, kept: Sequence[KnownCheckpoint] = ()) -> AuditReport:
-    """Reads every entry and compares the tree with the database's own checkpoints and those `kept` elsewhere.
+    """Read every entry and compare the tree with the database's own checkpoints and those `kept` elsewhere.
 
     Call it in one snapshot. If the database's owner cuts the log, only a checkpoint kept elsewhere can show it.
     """
@@ -74,7 +74,7 @@ async def prove(session: AsyncSession, seq: int) -> str:
 
 
 async def export(session: AsyncSession, *, authority: str | None, names: bool) -> AsyncIterator[dict[str, Any]]:
-    """Exports all entries, or those of one authority, in order. `body` is the hashed text, `leaf` its hash.
+    """Export all entries, or those of one authority, in order. `body` is the hashed text, `leaf` its hash.
 
     `names` adds the name and job title of the person who acted, unless they were erased.
     """
@@ -100,7 +100,7 @@ class Verification:
         self.problems: list[str] = []
 
     def add(self, entry: StoredEntry) -> None:
-        """Adds the next entry."""
+        """Add the next entry."""
         if entry.seq != self.expected:
             self._report(f"entries {self.expected} to {entry.seq - 1} are missing")
             self.expected = entry.seq
@@ -112,7 +112,7 @@ class Verification:
         self._meet_checkpoints()
 
     def finish(self, head: Frontier) -> AuditReport:
-        """Compares the result with the head and the remaining checkpoints."""
+        """Compare the result with the head and the remaining checkpoints."""
         self._meet_checkpoints()
         for one in self.waiting:
             size = one.checkpoint.size

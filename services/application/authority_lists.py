@@ -99,7 +99,7 @@ async def find_coalition_deadlines(
 
 
 async def read_all(session: AsyncSession, authority: str, cut: Cut, read: List[T]) -> AsyncIterator[T]:
-    """Reads a whole list page by page."""
+    """Read a whole list page by page."""
     cut = replace(cut, after="", limit=ALL_AT_ONCE)
     while True:
         page = await read(session, authority, cut)

@@ -72,7 +72,7 @@ async def read_benchmark(
     quarter: Quarter | None = None,
     actor: str | None = None,
 ) -> Benchmark:
-    """Reads the benchmark of a CPV code or of a plan's category, in one quarter or the newest; the audit log records
+    """Read the benchmark of a CPV code or of a plan's category, in one quarter or the newest; the audit log records
     it.
 
     `reader`: the authority that reads, None for the operator of the installation. `actor`: the id of the typed name.

@@ -21,7 +21,7 @@ _DAY: Final = timedelta(days=1)
 
 
 def to_ics(items: Sequence[DeadlineItem], public_url: str) -> bytes:
-    """Builds the calendar file. The same items give the same bytes, so a client can be told that nothing changed.
+    """Build the calendar file. The same items give the same bytes, so a client can be told that nothing changed.
 
     When a date moves, its event keeps its UID and SEQUENCE rises. Cancelled events stay in the file, so that calendars
     remove them.

@@ -65,7 +65,7 @@ class CoalitionHistory:
 
 
 async def load_history(session: AsyncSession, group: GroupView) -> CoalitionHistory:
-    """Loads the history of a group for the authority of the view."""
+    """Load the history of a group for the authority of the view."""
     rows = [row for row in await responses.of_subject(session, group.subject.subject_id) if responses.stands(row)]
     lines = {line.plan_id: line for line in (group.own, *group.others)}
     known = [row for row in reversed(rows) if row.plan_id in lines]

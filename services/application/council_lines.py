@@ -70,7 +70,7 @@ def partner_line(side: PlanSummary, facts: PlanFacts | None, today: date) -> Cou
 
 
 def describe(line: CouncilLine, facts: PlanFacts) -> CouncilLine:
-    """Adds the facts of a plan to its line."""
+    """Add the facts of a plan to its line."""
     return replace(
         line,
         window=facts.tender_window,

@@ -45,7 +45,7 @@ class Line:
 
 
 def read_text(path: Path) -> str:
-    """Reads a file's text. Raises FileError."""
+    """Read a file's text. Raises FileError."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise FileError(f"is larger than {MAX_BYTES // 1024 // 1024} MB; split it")
@@ -57,7 +57,7 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(text: str, columns: Columns, required: Collection[str]) -> Iterator[Line | Problem]:
-    """Reads the lines of a CSV file. Raises FileError if the header lacks a required column or has an unknown one."""
+    """Read the lines of a CSV file. Raises FileError if the header lacks a required column or has an unknown one."""
     rows = csv.DictReader(io.StringIO(text), restkey="", strict=True)
     try:
         names = [(name or "").strip().lower() for name in rows.fieldnames or ()]
@@ -80,7 +80,7 @@ def read_lines(text: str, columns: Columns, required: Collection[str]) -> Iterat
 def refuse_repeated(
     lines: Iterator[Line | Problem], field: str, key: Callable[[Line], Hashable]
 ) -> Iterator[Line | Problem]:
-    """Replaces every line that repeats the key of an earlier one by a problem."""
+    """Replace every line that repeats the key of an earlier one by a problem."""
     seen: dict[Hashable, int] = {}
     for line in lines:
         if isinstance(line, Line):
@@ -92,7 +92,7 @@ def refuse_repeated(
 
 
 def to_text(columns: Collection[str], rows: Sequence[Sequence[str]]) -> str:
-    """Writes rows as CSV. A cell that a spreadsheet would run as a formula is escaped."""
+    """Write rows as CSV. A cell that a spreadsheet would run as a formula is escaped."""
     out = io.StringIO()
     lines = csv.writer(out, lineterminator="\n")
     lines.writerow(columns)
@@ -102,7 +102,7 @@ def to_text(columns: Collection[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def code(cell: str) -> str:
-    """Parses an authority's code."""
+    """Parse an authority's code."""
     # The wire's pattern: an authority under another code could never be matched.
     if not re.fullmatch(AUTHORITY_PATTERN, cell):
         raise FieldError("is not an authority code; expected a GSS code such as E08000035, or another org-id")
@@ -110,7 +110,7 @@ def code(cell: str) -> str:
 
 
 def day(cell: str) -> date | None:
-    """Parses a date; None if the cell is empty."""
+    """Parse a date; None if the cell is empty."""
     try:
         return entered_iso_day(cell) if cell else None
     except YearError:
@@ -120,7 +120,7 @@ def day(cell: str) -> date | None:
 
 
 def needed_day(cell: str) -> date:
-    """Parses a required date."""
+    """Parse a required date."""
     found = day(cell)
     if found is None:
         raise FieldError("is empty; expected YYYY-MM-DD")
@@ -128,7 +128,7 @@ def needed_day(cell: str) -> date:
 
 
 def words(longest: int, *, needed: bool = False) -> Callable[[str], str]:
-    """Makes a parser for plain text of at most `longest` characters."""
+    """Make a parser for plain text of at most `longest` characters."""
 
     def read(cell: str) -> str:
         if len(cell) > longest or any(ord(c) < 32 and c not in "\n\t" for c in cell):

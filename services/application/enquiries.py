@@ -89,7 +89,7 @@ async def build_answer(
     contract_id: str | None = None,
     reason: str | None = None,
 ) -> ResponseEnquiry:
-    """Builds the response that answers an enquiry. Raises ResponseError if the answer would not count."""
+    """Build the response that answers an enquiry. Raises ResponseError if the answer would not count."""
     row = await benchmark_requests.load(session, request_id)
     if row is None:
         raise ResponseError(f"there is no request {request_id}; `jointly extensions asked` shows what you were asked")

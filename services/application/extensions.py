@@ -61,7 +61,7 @@ async def list_extensions(session: AsyncSession, authority: str | None, today: d
 
 
 async def build_decision(session: AsyncSession, request_id: str, authority: str, decision: str) -> ResponseDecided:
-    """Builds the response that records a decision. Raises ResponseError if the authority made no such request."""
+    """Build the response that records a decision. Raises ResponseError if the authority made no such request."""
     row = await store.load(session, request_id)
     if row is None or row.authority != authority:
         raise ResponseError(f"{authority} made no request {request_id}; `jointly extensions list` shows them")

@@ -79,14 +79,14 @@ REQUIRED: Final = ("framework", "title", "owner", "starts", "source")
 
 
 def read(text: str) -> Iterator[FrameworkLot | Problem]:
-    """Reads the lots of a CSV file, and its invalid lines. Raises FileError if the header is invalid."""
+    """Read the lots of a CSV file, and its invalid lines. Raises FileError if the header is invalid."""
     lines = csv_table.read_lines(text, COLUMNS, REQUIRED)
     for line in csv_table.refuse_repeated(lines, "lot", lambda one: (one.values["framework"], one.values.get("lot"))):
         yield _lot(line) if isinstance(line, Line) else line
 
 
 def to_csv(lots: list[FrameworkLot]) -> str:
-    """Writes lots in the format that `read` reads; without lots, only the header."""
+    """Write lots in the format that `read` reads; without lots, only the header."""
     return csv_table.to_text(COLUMNS, [[_cell(name, getattr(lot, name)) for name in COLUMNS] for lot in lots])
 
 

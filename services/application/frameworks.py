@@ -52,7 +52,7 @@ class FrameworkCheck:
 
 
 async def check(session: AsyncSession, settings: Settings, plan_id: str, embed_missing: EmbedMissing) -> FrameworkCheck:
-    """Checks all frameworks against a plan. It loads a model only if a vector is missing. Raises FrameworkError."""
+    """Check all frameworks against a plan. It loads a model only if a vector is missing. Raises FrameworkError."""
     stored = await load_stored_context(session, settings, embed_missing)
     found = await stored[0].features.load(session, [plan_id]) if stored else {}
     if stored is None or plan_id not in found:
@@ -70,7 +70,7 @@ async def check(session: AsyncSession, settings: Settings, plan_id: str, embed_m
 async def import_lots(
     sessions: Sessions, settings: Settings, lots: Sequence[FrameworkLot], embed_missing: EmbedMissing
 ) -> dict[str, int]:
-    """Replaces frameworks, and stores the vectors of their texts, so that a later check needs no model."""
+    """Replace frameworks, and stores the vectors of their texts, so that a later check needs no model."""
     async with sessions() as session:
         stored = await load_stored_context(session, settings, embed_missing)
         vectors = await lot_vectors(session, stored[0], lots) if stored else {}

@@ -113,7 +113,7 @@ class GroupView:
 async def load_group(
     session: AsyncSession, authority: str, subject_id: str, today: date, frameworks: FrameworkIndex | None = None
 ) -> GroupView:
-    """Loads the group for the authority. Without `frameworks` no framework is named. Raises NoGroupError."""
+    """Load the group for the authority. Without `frameworks` no framework is named. Raises NoGroupError."""
     try:
         subject = await find_subject(session, subject_id, authority)
     except ResponseError as error:

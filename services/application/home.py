@@ -92,7 +92,7 @@ class Match:
 
 
 async def load_home(session: AsyncSession, authority: str, at: datetime, today: date, limit: int = LIMIT) -> Home:
-    """Loads the first page of an authority, with at most `limit` groups, as many replies due, and as many plans."""
+    """Load the first page of an authority, with at most `limit` groups, as many replies due, and as many plans."""
     found = _own(await coalitions.listed(session, authority, ended=False, limit=limit), authority)
     # Asked apart: what is due may be older than the newest coalitions.
     waiting = _own(await coalitions.waiting_for(session, authority, limit), authority)

@@ -111,12 +111,12 @@ COLUMNS: Final[Mapping[type[Item], Mapping[str, Column]]] = {
 
 
 def to_csv(kind: type[Item], items: Iterable[Item]) -> str:
-    """Writes a list as CSV text; without items, only the header."""
+    """Write a list as CSV text; without items, only the header."""
     return table_to_csv(COLUMNS[kind], (row for item in items for row in _rows(item)))
 
 
 def table_to_csv(columns: Mapping[str, Column], rows: Iterable[Any]) -> str:
-    """Writes a table as CSV text: the header, then one line per row."""
+    """Write a table as CSV text: the header, then one line per row."""
     text = io.StringIO(newline="")
     text.write(BYTE_ORDER_MARK)
     writer = csv.writer(text)

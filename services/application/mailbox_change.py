@@ -47,7 +47,7 @@ class MailboxChangeCodes:
 async def begin(
     session: AsyncSession, keys: Sequence[str], account: SignedInAuthority, mailbox: str, at: datetime
 ) -> MailboxChangeCodes:
-    """Makes both codes; the caller sends them. Raises MailboxChangeError."""
+    """Make both codes; the caller sends them. Raises MailboxChangeError."""
     account = _owner(account, at)
     try:
         new = authorities.valid_mailbox(mailbox)
@@ -88,7 +88,7 @@ async def find(session: AsyncSession, account: SignedInAuthority, at: datetime) 
 async def finish(
     session: AsyncSession, keys: Sequence[str], account: SignedInAuthority, codes: tuple[str, str], at: datetime
 ) -> Mailboxes | None:
-    """Changes the mailbox if both codes are right; None if they are not, or have expired.
+    """Change the mailbox if both codes are right; None if they are not, or have expired.
 
     `codes`: of the present mailbox, and of the new one. The caller commits in either case, so that tries are counted.
     """

@@ -15,7 +15,7 @@ from services.store.authorities import AuthorityUpdate, SaveResult
 
 
 async def import_parties(session: AsyncSession, entries: Sequence[PartyEntry]) -> dict[str, int]:
-    """Replaces parties, and writes their names and mailboxes to the register. Returns the count of each result."""
+    """Replace parties, and write their names and mailboxes to the register. Returns the count of each result."""
     tally: Counter[str] = Counter(dict.fromkeys(SaveResult, 0))
     for entry in entries:
         registered, _ = await authorities.save(session, AuthorityUpdate(entry.party.party, entry.fields))

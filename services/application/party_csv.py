@@ -59,7 +59,7 @@ class PartyEntry:
 
 
 def read(text: str) -> list[PartyEntry] | list[Problem]:
-    """Reads the parties of a CSV file, or the problems of its lines. Raises FileError if the header is invalid.
+    """Read the parties of a CSV file, or the problems of its lines. Raises FileError if the header is invalid.
 
     One invalid line rejects the file: a party with half of its members would be wrong.
     """
@@ -72,7 +72,7 @@ def read(text: str) -> list[PartyEntry] | list[Problem]:
 
 
 def to_csv(parties: Sequence[Party], mailboxes: Mapping[str, str | None]) -> str:
-    """Writes parties in the format that `read` reads; without parties, only the header."""
+    """Write parties in the format that `read` reads; without parties, only the header."""
     rows = []
     for one in parties:
         about = [one.party, one.kind.value, one.name, mailboxes.get(one.party) or ""]
@@ -81,7 +81,7 @@ def to_csv(parties: Sequence[Party], mailboxes: Mapping[str, str | None]) -> str
 
 
 def _add(line: Line, first: dict[str, Mapping[str, Any]], members: dict[str, list[Membership]]) -> Problem | None:
-    """Adds one line; returns its problem, if it has one."""
+    """Add one line; return its problem, if it has one."""
     values = line.values
     known = first.setdefault(values["party"], values)
     differs = next((name for name in ("kind", "name", "mailbox") if known.get(name) != values.get(name)), None)

@@ -16,7 +16,7 @@ Found = TypeVar("Found")
 
 
 async def wait_for(sessions: Sessions, look: Callable[[AsyncSession], Awaitable[Found | None]]) -> Found | None:
-    """Calls `look` in new transactions until it finds something. None if it finds nothing within `WAIT_SECONDS`."""
+    """Call `look` in new transactions until it finds something. None if it finds nothing within `WAIT_SECONDS`."""
     give_up = time.monotonic() + WAIT_SECONDS
     while True:
         async with sessions() as session:

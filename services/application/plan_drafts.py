@@ -70,7 +70,7 @@ async def own_draft(session: AsyncSession, authority: str, plan_id: str, at: dat
 
 
 async def begin_plan(session: AsyncSession, authority: str, fields: Mapping[str, Any], at: datetime) -> str:
-    """Starts the draft of a new plan; returns its id. Raises PlanActError if there are too many drafts."""
+    """Start the draft of a new plan; return its id. Raises PlanActError if there are too many drafts."""
     await plan_drafts.prune(session, at)
     if await plan_drafts.count(session, authority) >= MAX_DRAFTS:
         raise PlanActError(f"Your council has {MAX_DRAFTS} plans that are not published. Publish or delete some first")
@@ -80,7 +80,7 @@ async def begin_plan(session: AsyncSession, authority: str, fields: Mapping[str,
 
 
 async def begin_change(session: AsyncSession, authority: str, plan_id: str, at: datetime) -> bool:
-    """Starts or continues a change of one of the authority's own plans; False if it has no such plan."""
+    """Start or continues a change of one of the authority's own plans; False if it has no such plan."""
     if await own_draft(session, authority, plan_id, at) is not None:
         return True
     stored = await own_plan(session, authority, plan_id)
@@ -94,19 +94,19 @@ async def begin_change(session: AsyncSession, authority: str, plan_id: str, at: 
 async def change_draft(
     session: AsyncSession, draft: PlanDraft, values: Mapping[str, Any], at: datetime
 ) -> Mapping[str, Any]:
-    """Sets values in a draft; returns all its fields. The value None removes a field."""
+    """Set values in a draft; return all its fields. The value None removes a field."""
     fields = {name: value for name, value in {**draft.fields, **values}.items() if value is not None}
     await _put(session, draft.plan_id, draft.base_revision, fields, at)
     return fields
 
 
 async def discard_draft(session: AsyncSession, draft: PlanDraft) -> None:
-    """Deletes a draft."""
+    """Delete a draft."""
     await plan_drafts.take(session, draft.plan_id)
 
 
 async def publish_draft(session: AsyncSession, draft: PlanDraft, actor: str, at: datetime) -> PlanPayload:
-    """Publishes a draft for its authority, and deletes it. The caller commits. Raises PlanActError."""
+    """Publish a draft for its authority, and delete it. The caller commits. Raises PlanActError."""
     newest = await _newest_revision(session, draft.plan_id)
     if newest != draft.base_revision:
         raise PlanActError(
@@ -122,7 +122,7 @@ async def publish_draft(session: AsyncSession, draft: PlanDraft, actor: str, at:
 async def end_plan(
     session: AsyncSession, stored: StoredPlan, actor: str, *, awarded: bool, awarded_on: date | None = None
 ) -> PlanPayload:
-    """Withdraws a plan, or marks its contract as awarded. The caller commits. Raises PlanActError."""
+    """Withdraw a plan, or mark its contract as awarded. The caller commits. Raises PlanActError."""
     row = stored.row
     newest = await _newest_revision(session, row.plan_id)
     if newest != row.revision:
@@ -135,7 +135,7 @@ async def end_plan(
 
 
 async def confirm_plan(session: AsyncSession, row: PlanRecord) -> PlanPayload:
-    """Sends a plan again as it stands, for who holds its authority's link. The caller commits. Raises PlanActError."""
+    """Send a plan again as it stands, for who holds its authority's link. The caller commits. Raises PlanActError."""
     newest = await _newest_revision(session, row.plan_id)
     if newest != row.revision or row.status != Status.ACTIVE:
         raise PlanActError("This plan has changed since, or a change of it is still on its way")
@@ -145,7 +145,7 @@ async def confirm_plan(session: AsyncSession, row: PlanRecord) -> PlanPayload:
 
 
 async def wait_for_revision(sessions: Sessions, plan_id: str, revision: int) -> bool:
-    """Waits briefly until the matcher has recorded a revision of a plan; returns whether it has."""
+    """Wait briefly until the matcher has recorded a revision of a plan; return whether it has."""
 
     async def look(session: AsyncSession) -> bool | None:
         known = await fetch(session, plans.revisions([plan_id]))

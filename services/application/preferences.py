@@ -67,7 +67,7 @@ class EmailsNow:
     paused_until: date | None
 
     def sentence(self, today: date) -> str:
-        """Describes the choice in words."""
+        """Describe the choice in words."""
         switches = (
             (EmailChoice.NO_QUESTIONS, self.confirmations),
             (EmailChoice.NO_PRICES, self.benchmarks),
@@ -106,13 +106,13 @@ async def current(session: AsyncSession, authority: str, today: date) -> EmailsN
 async def choose(
     session: AsyncSession, authority: str, choice: EmailChoice, actor: str | None, today: date
 ) -> EmailsNow | None:
-    """Changes which emails an authority gets; returns the new choice."""
+    """Change which emails an authority gets; return the new choice."""
     entry = AuthorityUpdate(written_to(authority, today), _fields(choice, today))
     return await _write(session, entry, choice.value, actor, today)
 
 
 async def stop_kind(session: AsyncSession, authority: str, kind: str, today: date) -> EmailsNow | None:
-    """Stops one kind of email, for the unsubscribe button of an email program; returns the new choice."""
+    """Stop one kind of email, for the unsubscribe button of an email program; return the new choice."""
     stopped = kind if kind in _SWITCHES else "immediate"
     entry = AuthorityUpdate(written_to(authority, today), {_SWITCHES.get(kind, "immediate"): False})
     return await _write(session, entry, f"stop-{stopped}", None, today)
@@ -126,7 +126,7 @@ async def muted_partners(session: AsyncSession, authority: str, today: date) -> 
 async def set_muted(
     session: AsyncSession, authority: str, partner: str, actor: str | None, today: date, *, muted: bool
 ) -> EmailsNow | None:
-    """Mutes a partner, or lets emails about it through again; what the authority gets then."""
+    """Mute a partner, or lets emails about it through again; what the authority gets then."""
     reader = written_to(authority, today)
     held = await authorities.mutes_of(session, sorted({authority, reader}))
     if muted:
@@ -142,7 +142,7 @@ async def set_muted(
 async def set_search_news(
     session: AsyncSession, authority: str, search_id: str, actor: str | None, *, news: bool
 ) -> bool:
-    """Switches the weekly news of a saved search on or off; returns whether the authority has that search."""
+    """Switch the weekly news of a saved search on or off; return whether the authority has that search."""
     changed = await saved_searches.set_news(session, authority, search_id, news=news)
     if changed:
         await _record(session, authority, f"search:{search_id}", "search-news-on" if news else "search-news-off", actor)
@@ -150,7 +150,7 @@ async def set_search_news(
 
 
 async def delete_search(session: AsyncSession, authority: str, search_id: str, actor: str | None) -> bool:
-    """Deletes a saved search, which ends its news; returns whether the authority had it."""
+    """Delete a saved search, which ends its news; return whether the authority had it."""
     found = await saved_searches.remove(session, authority, search_id)
     if found:
         await _record(session, authority, f"search:{search_id}", "search-deleted", actor)

@@ -48,14 +48,14 @@ async def stale_plans(session: AsyncSession, as_of: date, authority: str | None)
 
 
 def read_signatories(text: str) -> Iterator[AuthorityUpdate | Problem]:
-    """Reads the signatories of a CSV file, and its invalid lines. Raises FileError if the header is invalid."""
+    """Read the signatories of a CSV file, and its invalid lines. Raises FileError if the header is invalid."""
     lines = csv_table.read_lines(text, SIGNATORY_COLUMNS, ("authority", "signed_on"))
     for line in csv_table.refuse_repeated(lines, "authority", lambda one: one.values["authority"]):
         yield _update(line) if isinstance(line, Line) else line
 
 
 def signatories_csv(found: Sequence[Signatory]) -> str:
-    """Writes signatories in the format that `read_signatories` reads."""
+    """Write signatories in the format that `read_signatories` reads."""
     return csv_table.to_text(
         SIGNATORY_COLUMNS,
         [
@@ -79,7 +79,7 @@ def signatory_json(one: Signatory, as_of: date) -> dict[str, Any]:
 
 
 def read_rate(text: str) -> tuple[float, float] | None:
-    """Parses a range in per cent into fractions; None if the text is empty. Raises ValueError if it is invalid."""
+    """Parse a range in per cent into fractions; None if the text is empty. Raises ValueError if it is invalid."""
     if not text:
         return None
     lower, _, upper = text.replace("%", "").partition("-")

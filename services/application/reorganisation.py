@@ -37,14 +37,14 @@ COLUMNS: Final[Columns] = {
 
 
 def read(text: str) -> Iterator[Succession | Problem]:
-    """Reads the successions of a CSV file, and its invalid lines. Raises FileError if the header is invalid."""
+    """Read the successions of a CSV file, and its invalid lines. Raises FileError if the header is invalid."""
     lines = csv_table.read_lines(text, COLUMNS, tuple(COLUMNS))
     for line in csv_table.refuse_repeated(lines, "successor", _key):
         yield Succession(**line.values) if isinstance(line, Line) else line
 
 
 def use_file(path: Path | None) -> None:
-    """Puts the successions of an installation's file into effect in this process; None for the shipped ones alone.
+    """Put the successions of an installation's file into effect in this process; None for the shipped ones alone.
 
     Raises FileError with the line that is wrong, or the authority whose successions contradict each other.
     """
@@ -59,7 +59,7 @@ def use_file(path: Path | None) -> None:
 
 
 async def rehearse(session: AsyncSession, found: Sequence[Succession], starts: date) -> Preview:
-    """Previews the effects of a day's successions on the stored data. Nothing is written."""
+    """Preview the effects of a day's successions on the stored data. Nothing is written."""
     gone = {one.predecessor for one in found if one.starts == starts}
     everybody = gone | {one.successor for one in found}
     register = await authorities.by_codes(session, sorted(everybody))

@@ -42,7 +42,7 @@ class RouteView:
 
 
 async def load_record(session: AsyncSession, plan_id: str) -> RouteView:
-    """Loads a plan's route record without checking frameworks. Raises RouteError if there is no such plan.
+    """Load a plan's route record without checking frameworks. Raises RouteError if there is no such plan.
 
     It includes records of other members for the plan's coalition, while both plans are shared openly.
     """
@@ -59,7 +59,7 @@ async def load_record(session: AsyncSession, plan_id: str) -> RouteView:
 
 
 async def load(session: AsyncSession, settings: Settings, plan_id: str, embed_missing: EmbedMissing) -> RouteView:
-    """Loads a plan's route record and checks frameworks. Raises RouteError if there is no such plan."""
+    """Load a plan's route record and check frameworks. Raises RouteError if there is no such plan."""
     view = await load_record(session, plan_id)
     try:
         return replace(view, check=await frameworks.check(session, settings, plan_id, embed_missing))

@@ -45,7 +45,7 @@ class SignedInAuthority:
 
 
 async def begin(session: AsyncSession, keys: Sequence[str], authority: str | None, at: datetime) -> SignInTicket:
-    """Creates a code. If the authority is unknown or has had its codes for this hour, the code goes nowhere."""
+    """Create a code. If the authority is unknown or has had its codes for this hour, the code goes nowhere."""
     await web_sessions.prune(session, at, _HOUR)
     await mailbox_changes.prune(session, at, _HOUR)
     ticket, code = secrets.token_urlsafe(32), new_code()
@@ -69,7 +69,7 @@ async def begin(session: AsyncSession, keys: Sequence[str], authority: str | Non
 async def finish(
     session: AsyncSession, keys: Sequence[str], ticket: str, code: str, person: tuple[str, str], at: datetime
 ) -> str | None:
-    """Returns the token of a new session if the code is right; None if it is not, or has expired.
+    """Return the token of a new session if the code is right; None if it is not, or has expired.
 
     `person`: the typed name and job title. Only `audit_names` stores them. The caller commits in either case, so that
     tries are counted.
@@ -98,7 +98,7 @@ async def finish(
 
 
 async def find(session: AsyncSession, token: str, at: datetime) -> SignedInAuthority | None:
-    """Finds the authority of a session token; None if the session has ended or the mailbox has changed since."""
+    """Find the authority of a session token; None if the session has ended or the mailbox has changed since."""
     row = await web_sessions.find(session, _hash(token), at)
     council = await _taking_part(session, row.authority, row.mailbox_ref, at) if row else None
     if row is None or council is None:
@@ -107,7 +107,7 @@ async def find(session: AsyncSession, token: str, at: datetime) -> SignedInAutho
 
 
 async def sign_out(session: AsyncSession, token: str, at: datetime) -> None:
-    """Ends a session."""
+    """End a session."""
     row = await web_sessions.find(session, _hash(token), at)
     await web_sessions.revoke(session, _hash(token))
     if row is not None:

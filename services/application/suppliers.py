@@ -20,7 +20,7 @@ class SuppliersView:
 
 
 async def find_contracts(session: AsyncSession, today: date, *, name: str = "", product: str = "") -> SuppliersView:
-    """Finds running contracts with a supplier or product, earliest end first."""
+    """Find running contracts with a supplier or product, earliest end first."""
     shared = await open_contracts(session, today)
     found = search(await running_contracts(session, shared, today), name, product)
     return SuppliersView(found, count_ratings(shared, name) if name else None)

@@ -34,7 +34,7 @@ class Change:
     extension: int | None = None
 
     def apply(self, plan: Plan) -> Plan:
-        """Applies the change to a plan. Raises ExplainError if it does not apply."""
+        """Apply the change to a plan. Raises ExplainError if it does not apply."""
         window = self.window
         if self.months is not None:
             own = plan.tender_window
@@ -88,7 +88,7 @@ class WhatIf:
 
 
 async def what_if(view: ExplainContext, plan_id: str, change: Change) -> WhatIf:
-    """Tries a change of one plan. Raises ExplainError if the plan is unknown, not active or not shared openly."""
+    """Try a change of one plan. Raises ExplainError if the plan is unknown, not active or not shared openly."""
     own = await _own_plan(view, plan_id)
     changed = change.apply(own)
     now = (await view.context.features.load(view.session, [plan_id]))[plan_id]

@@ -27,7 +27,7 @@ def search_regions() -> dict[str, str]:
 
 
 async def search(session: AsyncSession, authority: str, query: SearchQuery, today: date) -> list[FoundPlan]:
-    """Finds openly shared plans of other authorities, earliest tender first; at most `plan_search.LIMIT`."""
+    """Find openly shared plans of other authorities, earliest tender first; at most `plan_search.LIMIT`."""
     rows = await plan_search.search(session, authority, query)
     found = [(council, plan_facts(state)) for council, state in rows]
     return [

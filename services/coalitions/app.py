@@ -21,7 +21,7 @@ CONTRACTS_GROUP: Final = "jointly-coalitions-contracts"
 
 
 def run(settings: Settings) -> None:
-    """Runs one coalitions process until a signal."""
+    """Run one coalitions process until a signal."""
     service.start_logging("coalitions", settings)
     metrics.export(metrics.Process.COALITIONS)
     settings.need_kafka()

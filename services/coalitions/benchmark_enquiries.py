@@ -44,7 +44,7 @@ class Register:
 async def ask_holders(
     session: AsyncSession, requests: Sequence[BenchmarkRequest], today: date, at: datetime
 ) -> set[str]:
-    """Puts these requests to holders of comparable contracts who were not asked yet; returns the ids of those put.
+    """Put these requests to holders of comparable contracts who were not asked yet; return the ids of those put.
 
     `at`: the due time of the emails.
     """

@@ -14,7 +14,7 @@ log: Final = logs.get(__name__)
 
 
 async def publish_ended_quarter(sessions: Sessions, today: date) -> bool:
-    """Publishes the cells of the last ended quarter unless they exist; returns whether this call did.
+    """Publish the cells of the last ended quarter unless they exist; return whether this call did.
 
     If two processes try at the same moment, the database accepts one. A quarter without any price waits.
     """

@@ -46,7 +46,7 @@ def random_id(_: str) -> str:
 async def sweep_requests(
     sessions: Sessions, today: date, at: datetime | None = None, new_id: Callable[[str], str] = random_id
 ) -> None:
-    """Creates missing requests, answers those that have an answer or are due, puts the others to holders of comparable
+    """Create missing requests, answer those that have an answer or are due, put the others to holders of comparable
     contracts, and adds due notices.
 
     `at`: the due time of immediate emails; the current time by default. `new_id` makes the id of a plan's request.
@@ -68,7 +68,7 @@ async def sweep_requests(
 
 
 async def record_decision(session: AsyncSession, payload: ResponseDecided, today: date, cause: str | None) -> None:
-    """Records an authority's decision. The caller holds the lock. Raises AnswerRefusedError."""
+    """Record an authority's decision. The caller holds the lock. Raises AnswerRefusedError."""
     row = await store.load(session, payload.subject_id)
     if row is None or row.plan_id != payload.plan_id:
         raise AnswerRefusedError(
@@ -80,7 +80,7 @@ async def record_decision(session: AsyncSession, payload: ResponseDecided, today
 async def record_enquiry_answer(
     session: AsyncSession, payload: ResponseEnquiry, today: date, cause: str | None
 ) -> None:
-    """Records the answer of an authority that was asked. The caller holds the lock. Raises AnswerRefusedError."""
+    """Record the answer of an authority that was asked. The caller holds the lock. Raises AnswerRefusedError."""
     row = await store.load(session, payload.subject_id)
     if row is None:
         raise AnswerRefusedError(
@@ -123,7 +123,7 @@ def _request(extension: Extension, request_id: str, today: date) -> BenchmarkReq
 
 
 async def _write(session: AsyncSession, request: BenchmarkRequest, cause: str | None) -> None:
-    """Writes a request, and its event unless the plan is private."""
+    """Write a request, and its event unless the plan is private."""
     revision = await store.save(session, request)
     log.info("benchmark request", request_id=request.request_id, status=request.status.value, revision=revision)
     plan = (await plans.by_id(session, [request.plan_id])).get(request.plan_id)

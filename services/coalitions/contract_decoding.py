@@ -22,7 +22,7 @@ class ContractRecord(AuthorityRecord[ContractPayload]):
 
 
 def read(record: Record, at: datetime) -> ContractRecord | RejectedRecord:
-    """Decodes and validates one record, and checks that its topic belongs to its authority."""
+    """Decode and validate one record, and check that its topic belongs to its authority."""
     event = read_event(record, CONTRACT_PAYLOADS, CONTRACTS, NOT_THE_OWNER)
     if isinstance(event, RejectedRecord):
         return event

@@ -43,7 +43,7 @@ class ContractHandler:
     keyring: KeyCache = field(default_factory=KeyCache)
 
     async def handle(self, records: Sequence[Record]) -> None:
-        """Handles a batch: dead-letters records that are no contract events, records the others in one transaction."""
+        """Handle a batch: dead-letter records that are no contract events, record the others in one transaction."""
         with metrics.HANDLING.labels(process="coalitions").time():
             at = now()
             items = await verify_all(

@@ -36,7 +36,7 @@ class Region:
 
 
 async def load_region(session: AsyncSession, plan_ids: Collection[str], as_of: date) -> Region:
-    """Loads the region around changed plans. It grows until no group in it overlaps a coalition outside."""
+    """Load the region around changed plans. It grows until no group in it overlaps a coalition outside."""
     seeds = set(plan_ids)
     reader = plan_fits.FitReader(session)
     graph = await reader.graph(seeds)
@@ -56,7 +56,7 @@ async def load_region(session: AsyncSession, plan_ids: Collection[str], as_of: d
 
 
 def suggestion_of(graph: FitGraph, group: Group, stored: Mapping[str, PlanRecord], as_of: date) -> Suggestion:
-    """Turns a group into a suggestion, with its dates, its suggested lead and its explanation."""
+    """Turn a group into a suggestion, with its dates, its suggested lead and its explanation."""
     members = tuple((plan_id, graph.plans[plan_id].authority) for plan_id in group.members)
     values = {plan_id: value_of(stored.get(plan_id)) for plan_id in group.members}
     return Suggestion(

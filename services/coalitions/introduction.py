@@ -30,7 +30,7 @@ HOUR: Final = time(9, 0)
 async def answer(
     session: AsyncSession, opportunity: Opportunity, payload: ResponseIntroduced, moment: Moment
 ) -> dict[str, Any]:
-    """Records an authority's answer to an introduction; returns its previous answer, for an undo.
+    """Record an authority's answer to an introduction; return its previous answer, for an undo.
 
     Raises AnswerRefusedError if both plans are shared openly. The result looks the same whatever the other has
     answered.
@@ -57,7 +57,7 @@ async def answer(
 
 
 async def undo(session: AsyncSession, opportunity: Opportunity, undone: ResponseRow, today: date) -> None:
-    """Takes an answer back. Raises AnswerRefusedError once both have said yes: the emails can't be taken back."""
+    """Take an answer back. Raises AnswerRefusedError once both have said yes: the emails can't be taken back."""
     own, other = await introductions.sides(session, opportunity, undone.authority)
     if is_agreed(own, other):
         raise AnswerRefusedError(
@@ -74,7 +74,7 @@ async def undo(session: AsyncSession, opportunity: Opportunity, undone: Response
 async def _call_off(
     session: AsyncSession, opportunity: Opportunity, own: IntroductionSide, other: IntroductionSide, today: date
 ) -> IntroductionSide:
-    """Forgets a question to the other side that has a day ahead of it and is not asked after all: its yes is gone."""
+    """Forget a question to the other side that has a day ahead of it and is not asked after all: its yes is gone."""
     if own.answer is IntroductionAnswer.YES or other.asked_on is None or other.asked_on <= today:
         return other
     uncalled = replace(other, asked_on=None)
@@ -85,7 +85,7 @@ async def _call_off(
 async def _tell(
     session: AsyncSession, opportunity: Opportunity, own: IntroductionSide, other: IntroductionSide, moment: Moment
 ) -> None:
-    """Introduces both once both have agreed. Until then it asks the other side, or asks again after a later."""
+    """Introduce both once both have agreed. Until then it asks the other side, or asks again after a later."""
     if is_agreed(own, other):
         # The earlier yes makes the occasion: one council's no and yes again are told once, not each time.
         occasion = min(one.on or moment.today for one in (own, other))

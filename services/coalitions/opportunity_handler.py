@@ -32,7 +32,7 @@ class SeenOpportunities:
     revisions: dict[str, int] = field(default_factory=dict)
 
     def pass_day(self, day: date) -> None:
-        """Empties the memory on a new day, because the last days to agree move closer."""
+        """Empty the memory on a new day, because the last days to agree move closer."""
         if day != self.day:
             self.day, self.revisions = day, {}
 
@@ -41,7 +41,7 @@ class SeenOpportunities:
         return event.revision > self.revisions.get(event.opportunity_id, 0)
 
     def remember(self, revisions: Mapping[str, int]) -> None:
-        """Remembers loaded revisions. Call it only after the transaction that loaded them has committed."""
+        """Remember loaded revisions. Call it only after the transaction that loaded them has committed."""
         if len(self.revisions) + len(revisions) > MAX_REMEMBERED:
             self.revisions.clear()
         self.revisions.update(revisions)
@@ -56,7 +56,7 @@ class OpportunityHandler:
     seen: SeenOpportunities = field(default_factory=SeenOpportunities)
 
     async def handle(self, records: Sequence[Record]) -> None:
-        """Handles a batch. The database holds the opportunities; an event only names the plans to review."""
+        """Handle a batch. The database holds the opportunities; an event only names the plans to review."""
         with metrics.HANDLING.labels(process="coalitions").time():
             day = today(self.settings.as_of)
             self.seen.pass_day(day)

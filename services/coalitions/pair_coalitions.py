@@ -20,7 +20,7 @@ from services.store.opportunities import Opportunity
 
 
 async def load_standing(session: AsyncSession, payload: ResponsePayload, plan_ids: Sequence[str]) -> Opportunity:
-    """Loads the opportunity that a response is about, with these plans of the speaker's.
+    """Load the opportunity that a response is about, with these plans of the speaker's.
 
     Raises AnswerRefusedError if a plan is not in it, or if it does not stand.
     """

@@ -16,7 +16,7 @@ from services.store.coalitions import CoalitionRow
 
 
 async def require_delegation(session: AsyncSession, payload: PlanResponsePayload, moment: Moment) -> None:
-    """Raises AnswerRefusedError where a party speaks for an authority that has not let it. Authorities may speak."""
+    """Raise AnswerRefusedError where a party speaks for an authority that has not let it. Authorities may speak."""
     if payload.acting_party is None:
         return
     await _party(session, payload.acting_party)
@@ -25,7 +25,7 @@ async def require_delegation(session: AsyncSession, payload: PlanResponsePayload
 
 
 async def record_delegation(session: AsyncSession, payload: ResponseDelegated) -> None:
-    """Keeps what an authority delegates. Raises AnswerRefusedError."""
+    """Keep what an authority delegates. Raises AnswerRefusedError."""
     if payload.subject != "party" or payload.subject_id != party_subject(payload.party):
         raise AnswerRefusedError(RefusalReason.UNKNOWN_SUBJECT, f"{payload.subject_id} is not party {payload.party}")
     if payload.scope is not None:
@@ -35,7 +35,7 @@ async def record_delegation(session: AsyncSession, payload: ResponseDelegated) -
 
 
 async def convene(session: AsyncSession, payload: ResponseConvened, moment: Moment) -> tuple[Coalition, Coalition]:
-    """Invites members of a party: of a coalition that the engine suggests, or both of a pair.
+    """Invite members of a party: of a coalition that the engine suggests, or both of a pair.
 
     Returns the coalition before and after. Raises AnswerRefusedError.
     """

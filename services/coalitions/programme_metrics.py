@@ -19,13 +19,13 @@ log: Final = logs.get(__name__)
 
 
 async def measure_for_ever(sessions: Sessions, settings: Settings) -> None:
-    """Measures at regular intervals. After a failure, the last measurement stays until the next one."""
+    """Measure at regular intervals. After a failure, the last measurement stays until the next one."""
     failure = "measuring the programme failed"
     await retry.repeat(lambda: measure_programme(sessions, today(settings.as_of)), MEASURE_SECONDS, failure, log)
 
 
 async def measure_programme(sessions: Sessions, as_of: date) -> None:
-    """Shows every measure of the report; one without a value is no number."""
+    """Show every measure of the report; one without a value is no number."""
     async with sessions() as session:
         await begin_snapshot(session)
         records = await programme.load_records(session)

@@ -11,7 +11,7 @@ from services.store import coalitions, plans
 
 
 async def require_subject(session: AsyncSession, payload: ResponseRoute) -> None:
-    """Raises AnswerRefusedError if the subject does not exist. Later changes of the subject do not matter."""
+    """Raise AnswerRefusedError if the subject does not exist. Later changes of the subject do not matter."""
     if payload.subject == "plan":
         await _require_plan(session, payload)
     elif payload.subject == "coalition":
@@ -39,7 +39,7 @@ async def _require_member(session: AsyncSession, payload: ResponseRoute) -> None
 
 
 async def require_accepted(session: AsyncSession, payload: ResponseDocument) -> None:
-    """Raises AnswerRefusedError unless the plan is in the coalition and the coalition has not ended."""
+    """Raise AnswerRefusedError unless the plan is in the coalition and the coalition has not ended."""
     row = await coalitions.load(session, payload.subject_id) if payload.subject == "coalition" else None
     if row is None or payload.plan_id not in {member.plan_id for member in row.coalition.accepted}:
         raise AnswerRefusedError(

@@ -19,7 +19,7 @@ class ResponseRecord(AuthorityRecord[ResponsePayload]):
 
 
 def read(record: Record) -> ResponseRecord | RejectedRecord:
-    """Decodes and validates one record, and checks that its topic belongs to its authority."""
+    """Decode and validate one record, and check that its topic belongs to its authority."""
     event = read_event(record, RESPONSE_PAYLOADS, RESPONSES, NOT_THE_OWNER)
     if isinstance(event, RejectedRecord):
         return event

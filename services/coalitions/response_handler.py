@@ -50,7 +50,7 @@ class ResponseHandler:
     keyring: KeyCache = field(default_factory=KeyCache)
 
     async def handle(self, records: Sequence[Record]) -> None:
-        """Handles a batch: dead-letters records that are no responses, records the others in order, in one
+        """Handle a batch: dead-letter records that are no responses, record the others in order, in one
         transaction."""
         with metrics.HANDLING.labels(process="coalitions").time():
             # A key's validity is checked against the real date, even when plans are assessed as of a fixed day.
@@ -75,7 +75,7 @@ class ResponseHandler:
         await dead_letter_queue.dead_letter_unexpected(self.producer, DEAD_RESPONSES, record, fault)
 
     async def _record(self, session: AsyncSession, item: ResponseRecord) -> Act | None:
-        """Records a response and its effect; returns its audit entry, or None if the response is known."""
+        """Record a response and its effect; return its audit entry, or None if the response is known."""
         payload = item.payload
         content = event_content_hash(item.event.type, payload.model_dump(mode="json"))
         known = await responses.load(session, payload.speaker, payload.response_id)
@@ -136,7 +136,7 @@ def response_kind(item: ResponseRecord) -> str:
 
 
 def _act(item: ResponseRecord, content: str, refused: AnswerRefusedError | None) -> Act:
-    """Builds the audit entry. Responses of every channel pass here, authenticated by the signing key or the topic.
+    """Build the audit entry. Responses of every channel pass here, authenticated by the signing key or the topic.
 
     `content_hash` binds the entry to the response, whose texts it does not hold.
     """

@@ -67,7 +67,7 @@ class Effect:
 
 
 async def apply(session: AsyncSession, payload: ResponsePayload, moment: Moment) -> Effect:
-    """Applies a response. Raises AnswerRefusedError if it does not count."""
+    """Apply a response. Raises AnswerRefusedError if it does not count."""
     if isinstance(payload, ResponseConvened):
         before, after = await party_rules.convene(session, payload, moment)
         # The plans of a pair are in no group of the engine's any more: their groups form again.
@@ -136,7 +136,7 @@ def _plans_asked(coalition: Coalition, payload: PlanResponsePayload) -> Sequence
 
 
 def _invited(effect: Effect, before: Coalition, after: Coalition) -> Effect:
-    """Adds the invited plans and their last day to answer to the effect."""
+    """Add the invited plans and their last day to answer to the effect."""
     assert after.invitation is not None
     known = before.in_state(MemberState.INVITED)
     asked = tuple(one.plan_id for one in after.in_state(MemberState.INVITED) if one not in known)
@@ -202,7 +202,7 @@ async def _invite_partner(
 
 
 async def _answered(session: AsyncSession, effect: Effect, payload: ResponseAnswered, others: Sequence[str]) -> Effect:
-    """Adds to the effect what an answer was about. A "not the same thing" also mutes the pairs with these plans."""
+    """Add to the effect what an answer was about. A "not the same thing" also mutes the pairs with these plans."""
     effect = replace(effect, about=tuple(others))
     if payload.answer is not AnswerKind.NOT_THE_SAME:
         return effect
@@ -247,7 +247,7 @@ async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) 
 
 
 async def _restore(session: AsyncSession, row: CoalitionRow, act: ActRecord, moment: Moment) -> list[str]:
-    """Takes an act in a coalition back; returns the plans whose groups to form again.
+    """Take an act in a coalition back; return the plans whose groups to form again.
 
     A "not the same thing" also muted pairs. That is taken back even where its coalition stays as it is.
     """

@@ -19,7 +19,7 @@ log: Final = logs.get(__name__)
 
 
 async def sweep_for_ever(sessions: Sessions, settings: Settings) -> None:
-    """Sweeps periodically. After a transient error it tries again in the next round."""
+    """Sweep periodically. After a transient error it tries again in the next round."""
 
     async def sweep_all() -> None:
         await sweep(sessions, settings)
@@ -35,7 +35,7 @@ async def sweep_for_ever(sessions: Sessions, settings: Settings) -> None:
 
 
 async def sweep(sessions: Sessions, settings: Settings) -> None:
-    """Runs one round, until nothing is due and every change of a member's plan has been reviewed."""
+    """Run one round, until nothing is due and every change of a member's plan has been reviewed."""
     moment = Moment(today(settings.as_of))
     while await _pass_days(sessions, moment):
         pass
@@ -48,7 +48,7 @@ async def sweep(sessions: Sessions, settings: Settings) -> None:
 
 
 async def measure(sessions: Sessions) -> None:
-    """Updates the gauges of coalitions and responses."""
+    """Update the gauges of coalitions and responses."""
     async with transaction(sessions) as session:
         by_status, by_kind = await store.counts(session), await responses.counts(session)
     for status in metrics.COALITION_STATUSES:

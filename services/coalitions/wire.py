@@ -16,7 +16,7 @@ from services.store.plans import PlanRecord
 
 
 def coalition_state(coalition: Coalition, revision: int, stored: Mapping[str, PlanRecord]) -> wire.CoalitionState:
-    """Builds the payload of a coalition at a revision, with the present facts of its members' plans."""
+    """Build the payload of a coalition at a revision, with the present facts of its members' plans."""
     return wire.CoalitionState(
         coalition_id=coalition.coalition_id,
         revision=revision,
@@ -44,7 +44,7 @@ def coalition_state(coalition: Coalition, revision: int, stored: Mapping[str, Pl
 
 
 def coalition_event(coalition: Coalition, state: wire.CoalitionState, cause: str | None, at: datetime) -> Event:
-    """Builds the event that publishes a coalition's state. `cause`: the id of the event behind the change."""
+    """Build the event that publishes a coalition's state. `cause`: the id of the event behind the change."""
     kind: type[wire.CoalitionPayload] = wire.CoalitionChanged if coalition.is_living else wire.CoalitionEnded
     return Event(
         id=event_id("coalition", state.coalition_id, state.revision),

@@ -47,7 +47,7 @@ class Moment:
 
 
 async def lock(session: AsyncSession) -> None:
-    """Waits for the lock that every process takes before it reads coalitions in order to write them."""
+    """Wait for the lock that every process takes before it reads coalitions in order to write them."""
     await limit_idle_in_transaction(session)
     await advisory_locks.wait_for(session, advisory_locks.COALITIONS)
 
@@ -80,7 +80,7 @@ async def regroup(session: AsyncSession, plan_ids: Collection[str], moment: Mome
 async def write(
     session: AsyncSession, row: CoalitionRow, coalition: Coalition, stored: Mapping[str, PlanRecord], moment: Moment
 ) -> bool:
-    """Writes a coalition and its event if its content has changed; returns whether it has."""
+    """Write a coalition and its event if its content has changed; return whether it has."""
     intended, coalition = coalition, await _with_own_plans(session, row, coalition)
     state = coalition_state(coalition, row.revision + 1, stored)
     payload = state.model_dump(mode="json")
@@ -112,7 +112,7 @@ async def write(
 
 
 async def write_with_plans(session: AsyncSession, row: CoalitionRow, coalition: Coalition, moment: Moment) -> None:
-    """Writes a coalition with what its members' plans say now."""
+    """Write a coalition with what its members' plans say now."""
     stored = await plans.by_id(session, [member.plan_id for member in coalition.members])
     await write(session, row, coalition, stored, moment)
 
@@ -176,7 +176,7 @@ def _review_on(coalition: Coalition) -> date | None:
 
 
 def _content_hash(payload: Mapping[str, Any]) -> str:
-    """Hashes the content without counters."""
+    """Hash the content without counters."""
     members = [
         {name: value for name, value in member.items() if name != "plan_revision"} for member in payload["members"]
     ]

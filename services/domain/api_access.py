@@ -27,7 +27,7 @@ READ_SCOPES: Final = (Scope.PLANS, Scope.OPPORTUNITIES, Scope.COALITIONS, Scope.
 
 
 def new_token() -> str:
-    """Creates an unguessable token from 32 random bytes."""
+    """Create an unguessable token from 32 random bytes."""
     return MARK + secrets.token_urlsafe(32)
 
 

@@ -57,7 +57,7 @@ class Act:
     details: Mapping[str, str | int | bool | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises ValueError if a text is too long for an id."""
+        """Raise ValueError if a text is too long for an id."""
         texts = (self.subject, self.authority, self.actor, *self.details, *self.details.values())
         if any(isinstance(text, str) and len(text) > MAX_TEXT for text in texts):
             raise ValueError(f"an audit entry holds ids of at most {MAX_TEXT} characters, no texts of people")

@@ -59,7 +59,7 @@ class Quarter:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parses a quarter written as 2026-Q3. Raises ValueError."""
+        """Parse a quarter written as 2026-Q3. Raises ValueError."""
         year, _, number = text.partition("-Q")
         if not (len(year) == 4 and year.isdigit() and number in ("1", "2", "3", "4")):
             raise ValueError(f"'{text}' is no quarter; write it as 2026-Q3")
@@ -173,7 +173,7 @@ def size_class_of(quantity: float) -> SizeClass:
 def build_cells(
     records: Iterable[PriceRecord], quarter: Quarter, withheld: Mapping[str, Mapping[WithheldReason, int]]
 ) -> list[BenchmarkCell]:
-    """Builds the cells of a quarter, ordered by key. Every record is in one cell; `withheld` is by category.
+    """Build the cells of a quarter, ordered by key. Every record is in one cell; `withheld` is by category.
 
     Records without a price or a quantity above zero are ignored: free items are no benchmark.
     """
@@ -204,7 +204,7 @@ def _cell(
 
 
 def _one_each(records: Sequence[PriceRecord]) -> list[PriceRecord]:
-    """Picks each authority's record with the largest quantity, so that each has one vote.
+    """Pick each authority's record with the largest quantity, so that each has one vote.
 
     The choice ignores prices, and no prices are averaged: either would reveal more of a price than its step.
     """

@@ -85,7 +85,7 @@ def reminder_day(enquiry: Enquiry) -> date | None:
 
 
 def tally(enquiries: Sequence[Enquiry]) -> Tally:
-    """Counts the enquiries of one request, and their answers."""
+    """Count the enquiries of one request, and their answers."""
     answers = [one.answer for one in enquiries if one.answer is not None]
     return Tally(
         asked=len(enquiries),

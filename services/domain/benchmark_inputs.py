@@ -25,13 +25,13 @@ class BenchmarkInputs:
 
 
 def cells_of_quarter(contracts: Iterable[ContractPublished], quarter: Quarter) -> list[BenchmarkCell]:
-    """Builds the cells of a quarter from the contracts known when it is published."""
+    """Build the cells of a quarter from the contracts known when it is published."""
     inputs = benchmark_inputs(contracts, quarter)
     return build_cells(inputs.records, quarter, inputs.withheld)
 
 
 def benchmark_inputs(contracts: Iterable[ContractPublished], quarter: Quarter) -> BenchmarkInputs:
-    """Collects the prices of contracts that ran in the quarter and were open to signatories by its last day.
+    """Collect the prices of contracts that ran in the quarter and were open to signatories by its last day.
 
     Prices count as agreed. They are not adjusted to the quarter: see docs/decisions/0801.
     """

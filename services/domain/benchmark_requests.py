@@ -93,7 +93,7 @@ def request_benchmark(
     ends: tuple[date, date],
     today: date,
 ) -> BenchmarkRequest | None:
-    """Creates the request for an extension by `months`; None if all extensions together stay within twelve months.
+    """Create the request for an extension by `months`; None if all extensions together stay within twelve months.
 
     `request_id` must be unguessable: those who are asked see it, and not always who asks. `ends`: the contract's first
     and current last day. The Act's limit of 10 per cent is a separate test.
@@ -138,7 +138,7 @@ def answer_request(
 
 
 def decide(request: BenchmarkRequest, decision: ExtensionDecision, today: date) -> BenchmarkRequest:
-    """Records the authority's decision; a later one replaces an earlier one."""
+    """Record the authority's decision; a later one replaces an earlier one."""
     return replace(request, decision=decision, decided_on=today)
 
 

@@ -99,7 +99,7 @@ _LEAD_ORDER: Final = {"lead": 0, None: 1, "none": 1, "join": 2}
 
 
 def suggest_lead(plans: Mapping[str, tuple[str | None, float | None]]) -> str:
-    """Suggests the lead among plans with their `preference` and value.
+    """Suggest the lead among plans with their `preference` and value.
 
     Plans that offer to lead come first, and plans that would rather join come last. Ties go to the larger value.
     """
@@ -164,7 +164,7 @@ class Coalition:
 
 
 def suggest(coalition_id: str, suggestion: Suggestion) -> Coalition:
-    """Creates a coalition from a group that the engine suggests."""
+    """Create a coalition from a group that the engine suggests."""
     return Coalition(
         coalition_id=coalition_id,
         status=CoalitionStatus.SUGGESTED,
@@ -178,7 +178,7 @@ def suggest(coalition_id: str, suggestion: Suggestion) -> Coalition:
 
 
 def revise(coalition: Coalition, suggestion: Suggestion) -> Coalition:
-    """Updates the coalition with the group that the engine now finds for it.
+    """Update the coalition with the group that the engine now finds for it.
 
     Until a person has acted, the group replaces the members. Afterwards it only becomes proposals.
     """
@@ -201,7 +201,7 @@ def revise(coalition: Coalition, suggestion: Suggestion) -> Coalition:
 
 
 def release(coalition: Coalition, because: str) -> Coalition:
-    """Handles the loss of the engine's group: an untouched suggestion is dissolved, other coalitions stand.
+    """Handle the loss of the engine's group: an untouched suggestion is dissolved, other coalitions stand.
 
     Without a group no other plan fits, so none is proposed any more.
     """
@@ -212,7 +212,7 @@ def release(coalition: Coalition, because: str) -> Coalition:
 
 
 def apply_plan_change(coalition: Coalition, plan_id: str, change: PlanChange) -> Coalition:
-    """Updates the coalition after a member's plan was withdrawn, went to tender or was awarded."""
+    """Update the coalition after a member's plan was withdrawn, went to tender or was awarded."""
     member = coalition.member(plan_id)
     if member is None or not coalition.is_living:
         return coalition
@@ -229,7 +229,7 @@ def apply_plan_change(coalition: Coalition, plan_id: str, change: PlanChange) ->
 
 
 def pass_day(coalition: Coalition, today: date) -> Coalition:
-    """Updates the coalition for a day: overdue answers lapse, and never count as a yes.
+    """Update the coalition for a day: overdue answers lapse, and never count as a yes.
 
     A suggestion ends once its day to decide by has passed, because nobody can invite any more.
     """
@@ -251,7 +251,7 @@ def pass_day(coalition: Coalition, today: date) -> Coalition:
 
 
 def settle(coalition: Coalition) -> Coalition:
-    """Sets the status that follows from the members' states."""
+    """Set the status that follows from the members' states."""
     if coalition.status is CoalitionStatus.SUGGESTED:
         if len(coalition.current) < MIN_MEMBERS:
             return end(coalition, CoalitionStatus.DISSOLVED, "Fewer than two plans are left.")
@@ -270,7 +270,7 @@ def settle(coalition: Coalition) -> Coalition:
 
 
 def drop_members(coalition: Coalition, plan_ids: Collection[str]) -> Coalition:
-    """Takes out members whose plans are in another coalition that has formed: the first to form keeps a plan."""
+    """Take out members whose plans are in another coalition that has formed: the first to form keeps a plan."""
     for member in coalition.accepted:
         if member.plan_id in plan_ids:
             coalition = replace_member(coalition, replace(member, state=MemberState.LEFT, committed=False))
@@ -278,12 +278,12 @@ def drop_members(coalition: Coalition, plan_ids: Collection[str]) -> Coalition:
 
 
 def end(coalition: Coalition, status: CoalitionStatus, because: str) -> Coalition:
-    """Ends the coalition for a reason."""
+    """End the coalition for a reason."""
     return replace(coalition, status=status, ended_because=because, proposals=())
 
 
 def replace_member(coalition: Coalition, changed: Member) -> Coalition:
-    """Replaces one member, or adds it."""
+    """Replace one member, or add it."""
     others = [member for member in coalition.members if member.plan_id != changed.plan_id]
     return replace(coalition, members=tuple(sorted((*others, changed), key=lambda member: member.plan_id)))
 

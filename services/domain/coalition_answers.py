@@ -67,7 +67,7 @@ class InvitationRequest:
 
 
 def require_current(coalition: Coalition, terms_revision: int) -> None:
-    """Raises AnswerRefusedError if an answer is to other terms than the current ones."""
+    """Raise AnswerRefusedError if an answer is to other terms than the current ones."""
     if terms_revision < coalition.terms_revision:
         raise AnswerRefusedError(
             RefusalReason.STALE,
@@ -82,7 +82,7 @@ def require_current(coalition: Coalition, terms_revision: int) -> None:
 
 
 def require_open(coalition: Coalition) -> None:
-    """Raises AnswerRefusedError once the tender notice is out, or the coalition has ended."""
+    """Raise AnswerRefusedError once the tender notice is out, or the coalition has ended."""
     if coalition.status is CoalitionStatus.FROZEN:
         raise AnswerRefusedError(
             RefusalReason.CLOSED, "the tender notice is out and names every member: nobody joins any more"
@@ -92,14 +92,14 @@ def require_open(coalition: Coalition) -> None:
 
 
 def require_free(bars: Bars, plan_id: str, *, guest: bool = False) -> None:
-    """Raises AnswerRefusedError if something bars the plan. `guest`: it is only asked, and comes in by its own yes."""
+    """Raise AnswerRefusedError if something bars the plan. `guest`: it is only asked, and comes in by its own yes."""
     barred = bars.of_guest(plan_id) if guest else bars.of_plan(plan_id)
     if barred is not None:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, barred)
 
 
 def answer(coalition: Coalition, plan_id: str, kind: AnswerKind) -> Coalition:
-    """Records a member's answer to the suggestion. A no takes the member out."""
+    """Record a member's answer to the suggestion. A no takes the member out."""
     member = _current_member(coalition, plan_id)
     require_open(coalition)
     if kind in REFUSALS:
@@ -111,7 +111,7 @@ def answer(coalition: Coalition, plan_id: str, kind: AnswerKind) -> Coalition:
 def invite(
     coalition: Coalition, plan_id: str, request: InvitationRequest, today: date, bars: Bars = NO_BARS
 ) -> Coalition:
-    """Invites the named plans, or all suggested ones, on behalf of a member. The first to invite leads."""
+    """Invite the named plans, or all suggested ones, on behalf of a member. The first to invite leads."""
     member = _current_member(coalition, plan_id)
     require_open(coalition)
     if member.state is MemberState.INVITED:
@@ -164,7 +164,7 @@ def convene(
 
 
 def accept(coalition: Coalition, plan_id: str, today: date, bars: Bars = NO_BARS) -> Coalition:
-    """Accepts for an invited member."""
+    """Accept for an invited member."""
     member = _current_member(coalition, plan_id)
     require_open(coalition)
     if member.state is MemberState.ACCEPTED:
@@ -181,7 +181,7 @@ def accept(coalition: Coalition, plan_id: str, today: date, bars: Bars = NO_BARS
 
 
 def join(coalition: Coalition, plan_id: str, authority: str, today: date, bars: Bars = NO_BARS) -> Coalition:
-    """Adds a plan late. The member is named, and not committed until its authority says so."""
+    """Add a plan late. The member is named, and not committed until its authority says so."""
     require_open(coalition)
     if coalition.status is CoalitionStatus.SUGGESTED:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "nobody has invited yet; say that you are interested")
@@ -204,7 +204,7 @@ def join(coalition: Coalition, plan_id: str, authority: str, today: date, bars: 
 
 
 def decline(coalition: Coalition, plan_id: str, kind: AnswerKind | None = None) -> Coalition:
-    """Declines for a member. No reason is asked for."""
+    """Decline for a member. No reason is asked for."""
     member = _current_member(coalition, plan_id)
     require_open(coalition)
     if member.state is MemberState.ACCEPTED:
@@ -215,7 +215,7 @@ def decline(coalition: Coalition, plan_id: str, kind: AnswerKind | None = None) 
 
 
 def leave(coalition: Coalition, plan_id: str) -> Coalition:
-    """Takes out a member that had accepted. It may leave at any time, also after the tender notice."""
+    """Take out a member that had accepted. It may leave at any time, also after the tender notice."""
     member = _current_member(coalition, plan_id)
     if not coalition.is_living:
         raise _ended(coalition)
@@ -226,7 +226,7 @@ def leave(coalition: Coalition, plan_id: str) -> Coalition:
 
 
 def commit(coalition: Coalition, plan_id: str) -> Coalition:
-    """Marks a member as committed, after its authority has taken the decision."""
+    """Mark a member as committed, after its authority has taken the decision."""
     member = _current_member(coalition, plan_id)
     if not coalition.is_living:
         raise _ended(coalition)
@@ -236,7 +236,7 @@ def commit(coalition: Coalition, plan_id: str) -> Coalition:
 
 
 def take_lead(coalition: Coalition, plan_id: str, bars: Bars = NO_BARS) -> Coalition:
-    """Makes a member the lead. A lead that has accepted stays the lead until it leaves."""
+    """Make a member the lead. A lead that has accepted stays the lead until it leaves."""
     member = _current_member(coalition, plan_id)
     require_open(coalition)
     if coalition.lead == plan_id:
@@ -251,7 +251,7 @@ def take_lead(coalition: Coalition, plan_id: str, bars: Bars = NO_BARS) -> Coali
 
 
 def move_reply_by(coalition: Coalition, plan_id: str, due: date) -> Coalition:
-    """Moves the reply-by to a later day, on behalf of the lead."""
+    """Move the reply-by to a later day, on behalf of the lead."""
     _current_member(coalition, plan_id)
     require_open(coalition)
     if coalition.invitation is None or coalition.lead != plan_id:

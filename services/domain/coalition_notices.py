@@ -95,17 +95,17 @@ def _reminders(coalition: Coalition, member: Member, today: date) -> Iterator[No
 
 
 def _invitation(coalition: Coalition, member: Member) -> Notice:
-    """Creates the invitation of one day: a member that let one lapse can be invited again."""
+    """Create the invitation of one day: a member that let one lapse can be invited again."""
     day = member.invited_on
     occasion = f"{NoticeKind.INVITATION.value} {day}" if day is not None else NoticeKind.INVITATION.value
     return Notice(member.authority, member.plan_id, NoticeKind.INVITATION, occasion + _again(coalition))
 
 
 def _notice(coalition: Coalition, member: Member, kind: NoticeKind) -> Notice:
-    """Creates a notice that a member gets once, and once more each time that an undo brings the coalition back."""
+    """Create a notice that a member gets once, and once more each time that an undo brings the coalition back."""
     return Notice(member.authority, member.plan_id, kind, kind.value + _again(coalition))
 
 
 def _again(coalition: Coalition) -> str:
-    """Marks what is told once more: an undo brought the coalition back, and it goes on or ends again."""
+    """Mark what is told once more: an undo brought the coalition back, and it goes on or ends again."""
     return f" again {coalition.revivals}" if coalition.revivals else ""

@@ -70,7 +70,7 @@ def act_change(before: Coalition, after: Coalition, plan_id: str) -> ActChange:
 
 
 def undo(coalition: Coalition, act: ActRecord, today: date, bars: Bars) -> Coalition:
-    """Takes back a member's last act. A coalition that this act ended goes on. Raises AnswerRefusedError."""
+    """Take back a member's last act. A coalition that this act ended goes on. Raises AnswerRefusedError."""
     require_undoable(act.on, today)
     if act.kind in FINAL_ACTS:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "others rely on this already, so it can't be taken back")
@@ -107,7 +107,7 @@ def undo_by(answered_on: date) -> date:
 
 
 def require_undoable(answered_on: date, today: date) -> None:
-    """Raises AnswerRefusedError if an answer is too old to be taken back."""
+    """Raise AnswerRefusedError if an answer is too old to be taken back."""
     if today > undo_by(answered_on):
         raise AnswerRefusedError(RefusalReason.TOO_LATE, f"an answer can be taken back for {UNDO_DAYS} days")
 
@@ -122,7 +122,7 @@ def _require_before_notice(coalition: Coalition, plan_id: str) -> None:
 
 
 def _require_apart(revived: Coalition, bars: Bars) -> None:
-    """Raises AnswerRefusedError if another coalition has all these plans by now."""
+    """Raise AnswerRefusedError if another coalition has all these plans by now."""
     together = {member.plan_id for member in revived.current}
     for coalition_id, plan_ids in bars.groups.items():
         if together <= plan_ids:
@@ -132,7 +132,7 @@ def _require_apart(revived: Coalition, bars: Bars) -> None:
 
 
 def _require_partners(before: Coalition, after: Coalition, bars: Bars) -> None:
-    """Raises AnswerRefusedError if the coalition would form again without those that another one has by now."""
+    """Raise AnswerRefusedError if the coalition would form again without those that another one has by now."""
     forms = after.status in HOLDING and before.status not in HOLDING
     taken = bars.elsewhere & {member.plan_id for member in after.accepted}
     if forms and taken and not drop_members(after, taken).is_living:
@@ -153,7 +153,7 @@ def _revive(coalition: Coalition, change: ActChange) -> Coalition:
 
 
 def _restore_member(coalition: Coalition, change: ActChange, bars: Bars) -> Coalition:
-    """Restores the act's member. Raises AnswerRefusedError if the member's state has changed again since."""
+    """Restore the act's member. Raises AnswerRefusedError if the member's state has changed again since."""
     now, after = coalition.member(change.plan_id), change.after
     if now is None or after is None:
         raise AnswerRefusedError(RefusalReason.NOT_A_MEMBER, f"plan {change.plan_id} is not in this coalition any more")
@@ -178,7 +178,7 @@ def _restore_member(coalition: Coalition, change: ActChange, bars: Bars) -> Coal
 
 
 def _restore_lead(coalition: Coalition, change: ActChange) -> Coalition:
-    """Gives the lead up that the act took, or back that it gave up. Only a member that is in leads others."""
+    """Give the lead up that the act took, or back that it gave up. Only a member that is in leads others."""
     member = coalition.member(change.plan_id)
     may_lead = coalition.status is CoalitionStatus.SUGGESTED or member in coalition.accepted
     leads = coalition.lead == change.plan_id

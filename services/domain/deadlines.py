@@ -75,7 +75,7 @@ def reply_by(
 
 
 def check_new_reply_by(current: date, proposed: date, dates: CoalitionDates, nations: Collection[Nation]) -> None:
-    """Raises DeadlineError if the new reply-by of an open invitation is earlier, or past the last possible day."""
+    """Raise DeadlineError if the new reply-by of an open invitation is earlier, or past the last possible day."""
     if proposed < current:
         raise DeadlineError(f"reply-by can only move later; it is {current} and the others count on that")
     last = last_reply_day(dates, nations)

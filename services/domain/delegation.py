@@ -59,7 +59,7 @@ def needed_scope(payload: PlanResponsePayload) -> DelegationScope | None:
 
 
 def require_allowed(delegation: Delegation | None, payload: PlanResponsePayload, day: date) -> None:
-    """Raises AnswerRefusedError where a party says what the authority has not delegated to it."""
+    """Raise AnswerRefusedError where a party says what the authority has not delegated to it."""
     needed = needed_scope(payload)
     if needed is None:
         raise _refused(f"only {payload.authority} itself can say that; it can't be delegated")

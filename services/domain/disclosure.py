@@ -134,7 +134,7 @@ def opportunity_state(
     generation: Generation,
     withdrawn_because: Sequence[str] = (),
 ) -> wire.OpportunityState:
-    """Builds the payload of an opportunity event. `plans` in the assessment's order; `revisions`: own, material."""
+    """Build the payload of an opportunity event. `plans` in the assessment's order; `revisions`: own, material."""
     open_ = are_open(*plans)
     common = assessment.common_window
     return wire.OpportunityState(
@@ -165,7 +165,7 @@ def names_plans(state: wire.OpportunityState) -> bool:
 
 
 def redact_opportunity(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Removes the fields of an opportunity's payload that a match_only plan hides."""
+    """Remove the fields of an opportunity's payload that a match_only plan hides."""
     hidden = {"title": None, "plan_id": None, "revision": None, "notice": None}
     sides = [{**side, **hidden} for side in payload["plans"]]
     unknown = dict.fromkeys(("score", "components", "decide_by", "join_by", "lead_days"))
@@ -233,7 +233,7 @@ def pounds_of(value: Mapping[str, Any] | None) -> float | None:
 
 
 def read_facts(state: Mapping[str, Any]) -> PlanFacts:
-    """Reads all facts of a plan's payload, for its own authority. For others use `plan_facts`."""
+    """Read all facts of a plan's payload, for its own authority. For others use `plan_facts`."""
     now = state.get("current_contract") or {}
     return PlanFacts(
         title=state["title"],
@@ -267,7 +267,7 @@ UNSAID_EXPLANATION: Final = "One of the authorities no longer shares its plan; a
 
 
 def redact_coalition(payload: Mapping[str, Any], authority: str, open_plans: Collection[str]) -> dict[str, Any]:
-    """Redacts a coalition's payload for one of its authorities. `open_plans`: the plans still shared openly.
+    """Redact a coalition's payload for one of its authorities. `open_plans`: the plans still shared openly.
 
     All plans were open when the payload was written. A plan that no longer is shows only its authority and state. If
     the

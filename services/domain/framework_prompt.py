@@ -21,7 +21,7 @@ def check_first(count: int) -> str | None:
 
 
 def framework_prompts(own: Usable, others: Mapping[str, Usable]) -> tuple[str, ...]:
-    """Builds the lines about frameworks for a match or a group.
+    """Build the lines about frameworks for a match or a group.
 
     `own` are the frameworks that the reader's plan can use, `others` those of each other council's plan, by the
     council's name. A framework that covers several of the plans is named as one to use jointly.

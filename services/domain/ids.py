@@ -21,13 +21,13 @@ class IdKey:
 
 
 def event_content_hash(kind: str, content: Mapping[str, Any]) -> str:
-    """Hashes an event's type and its canonical, validated content."""
+    """Hash an event's type and its canonical, validated content."""
     canonical = json.dumps([kind, content], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def event_id(*parts: str | int) -> str:
-    """Derives an event id: the same parts always give the same id."""
+    """Derive an event id: the same parts always give the same id."""
     return str(uuid5(_NAMESPACE, "\n".join(str(part) for part in parts)))
 
 
@@ -37,7 +37,7 @@ def text_hash(text: str) -> str:
 
 
 def features_hash(plan: Plan, generation: str) -> str:
-    """Hashes all inputs of a plan's word features: words, codes, authority and generation."""
+    """Hash all inputs of a plan's word features: words, codes, authority and generation."""
     said = (generation, plan.authority, *plan.cpv, "", plan.title, plan.description)
     return hashlib.sha256("\0".join(said).encode()).hexdigest()[:32]
 
@@ -53,7 +53,7 @@ def group_coalition_id(key: IdKey, plan_id: str, ordinal: int) -> str:
 
 
 def cause_id(key: IdKey, plan_event_id: str) -> str:
-    """Stands for a plan event's id where its plan must not be named: `jointly publish` derives ids from content."""
+    """An id in place of a plan event's where its plan must not be named: `jointly publish` derives ids from content."""
     return _keyed_id(key, "cause", plan_event_id)
 
 

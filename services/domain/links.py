@@ -52,19 +52,19 @@ class OpenedLink:
     mailbox_mark: str
 
     def require_mailbox(self, mailbox_ref: str | None) -> None:
-        """Raises LinkError if the authority's mailbox has changed."""
+        """Raise LinkError if the authority's mailbox has changed."""
         if mailbox_ref is None or mailbox_mark(mailbox_ref) != self.mailbox_mark:
             raise LinkError("Your council has changed its mailbox since. Use the newest email, or sign in.")
 
 
 def make_token(secrets: Sequence[str], link: Link, today: date) -> str:
-    """Creates the token of a link. `secrets` come newest first; the newest signs."""
+    """Create the token of a link. `secrets` come newest first; the newest signs."""
     content = [link.authority, link.subject, mailbox_mark(link.mailbox_ref), today.toordinal()]
     return str(_serializer(secrets, link.purpose).dumps(content))
 
 
 def open_token(secrets: Sequence[str], purpose: LinkPurpose, token: str, today: date) -> OpenedLink:
-    """Reads a token. Raises LinkError if it is forged, for another purpose, or expired."""
+    """Read a token. Raises LinkError if it is forged, for another purpose, or expired."""
     try:
         if len(token) > MAX_TOKEN:
             raise BadData("too long")

@@ -30,7 +30,7 @@ class Frontier:
     peaks: tuple[bytes, ...] = ()
 
     def append(self, leaf: bytes) -> "Frontier":
-        """Appends a leaf."""
+        """Append a leaf."""
         peaks, height = list(self.peaks), self.size
         while height & 1:
             leaf = node_hash(peaks.pop(), leaf)

@@ -108,7 +108,7 @@ def next_state(current: CurrentState | None, pair: AssessedPair, context: Settle
 
 
 def withdrawal(current: CurrentState, sentence: str, *, hide: bool = False) -> Transition:
-    """Withdraws an opportunity without a new assessment.
+    """Withdraw an opportunity without a new assessment.
 
     The event repeats the last published facts of the plans; `hide` removes their titles and all details.
     """
@@ -165,7 +165,7 @@ def event_kind(was_active: bool, status: str) -> EventKind:
 
 
 def _payload_content_hash(payload: Mapping[str, Any]) -> str:
-    """Hashes all but the counters, the day of the assessment, and fields that can change with the day alone."""
+    """Hash all but the counters, the day of the assessment, and fields that can change with the day alone."""
     content = {name: value for name, value in payload.items() if name not in _NOT_CONTENT}
     return event_content_hash("opportunity", content)
 

@@ -31,7 +31,7 @@ class Cause:
 
     @classmethod
     def build(cls, key: IdKey, event_id: str, traceparent: str | None = None) -> Self:
-        """Builds the cause of changes from an event's id."""
+        """Build the cause of changes from an event's id."""
         return cls(event_id, cause_id(key, event_id), traceparent)
 
 
@@ -43,7 +43,7 @@ _PAYLOADS: Final[Mapping[EventKind, type[wire.OpportunityPayload]]] = {
 
 
 def opportunity_event(state: wire.OpportunityState, kind: EventKind, cause: Cause | None, at: datetime) -> Event:
-    """Builds the event that publishes an opportunity's state."""
+    """Build the event that publishes an opportunity's state."""
     payload_type = _PAYLOADS[kind]
     causation_id = None
     if cause is not None:

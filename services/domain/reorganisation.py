@@ -99,7 +99,7 @@ def preview(
     pairs: Iterable[tuple[str, str, str]],
     mailboxes: Iterable[str],
 ) -> Preview:
-    """Previews the successions of one day. `pairs`: active opportunities as id and both plans; `mailboxes`: the
+    """Preview the successions of one day. `pairs`: active opportunities as id and both plans; `mailboxes`: the
     authorities that have one. Authorities that continue keep their plans and their mailbox."""
     of_day = [one for one in successions if one.starts == starts and one.kind is not SuccessionKind.CONTINUING]
     heirs: dict[str, list[Succession]] = {}

@@ -73,7 +73,7 @@ class RouteRecord:
 
 
 def build_record(entries: Iterable[RouteEntry]) -> RouteRecord:
-    """Builds the record from entries in their order of arrival."""
+    """Build the record from entries in their order of arrival."""
     latest = {one.step: one for one in entries}
     return RouteRecord(tuple(latest[step] for step in STEPS if step in latest))
 
@@ -93,6 +93,6 @@ class CoalitionRoutes:
 
 
 def build_coalition_routes(entries: Iterable[RouteEntry]) -> CoalitionRoutes:
-    """Builds a coalition's routes from its members' entries in their order of arrival."""
+    """Build a coalition's routes from its members' entries in their order of arrival."""
     latest = {(one.step, one.authority): one for one in entries}
     return CoalitionRoutes({step: tuple(latest[key] for key in sorted(latest) if key[0] is step) for step in STEPS})

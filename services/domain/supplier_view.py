@@ -52,7 +52,7 @@ class SupplierGroup:
 def merge_sources(
     contracts: Iterable[SupplierContract], plans: Iterable[tuple[SupplierContract, str]]
 ) -> list[SupplierContract]:
-    """Merges shared contracts with those that only plans name. Each plan comes with its contract's reference."""
+    """Merge shared contracts with those that only plans name. Each plan comes with its contract's reference."""
     shared = list(contracts)
     known = {one.reference for one in shared}
     named = [
@@ -62,7 +62,7 @@ def merge_sources(
 
 
 def search(contracts: Iterable[SupplierContract], name: str = "", product: str = "") -> list[SupplierContract]:
-    """Finds contracts whose supplier's name has all words of `name`, and whose product has all words of `product`."""
+    """Find contracts whose supplier's name has all words of `name`, and whose product has all words of `product`."""
     return [one for one in contracts if _has_words(one.supplier, name) and _has_words(one.product, product)]
 
 
@@ -100,7 +100,7 @@ def say_group(group: SupplierGroup, authority: str, today: date, muted: Collecti
 
 
 def count_ratings(contracts: Sequence[ContractPublished], name: str) -> Mapping[Rating, int] | None:
-    """Counts authorities' ratings of a supplier, one vote each; None if fewer than three authorities rate it.
+    """Count authorities' ratings of a supplier, one vote each; None if fewer than three authorities rate it.
 
     An authority's vote is the lowest rating of its newest period.
     """

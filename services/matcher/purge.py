@@ -67,10 +67,10 @@ class PurgeResult:
 
 
 class PurgeError(Exception):
-    """Some steps of a purge failed, and the others ran. The message names those that failed; `steps` counts them."""
+    """Some steps of a purge failed, and the others ran. `steps`: the names of those that failed."""
 
-    def __init__(self, steps: int, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, steps: Sequence[str]) -> None:
+        super().__init__(f"steps that failed: {', '.join(steps)}")
         self.steps = steps
 
 
@@ -85,7 +85,7 @@ async def purge_for_ever(sessions: Sessions, policy: Policy, keep: RetentionRule
         try:
             done = await purge(sessions, policy, keep, now())
         except PurgeError as error:
-            metrics.PURGE_FAILED_STEPS.set(error.steps)
+            metrics.PURGE_FAILED_STEPS.set(len(error.steps))
             raise
         # Also where another matcher purges: that one tells of its own steps.
         metrics.PURGE_FAILED_STEPS.set(0)
@@ -109,9 +109,10 @@ async def purge(sessions: Sessions, policy: Policy, keep: RetentionRules, at: da
             try:
                 counts[name] = await retry.retry_lost_races(step)
             except Exception as error:  # whatever the error, the other steps must run
-                failed.append(f"{name}: {retry.one_line(error)}")
+                failed.append(name)
+                log.warning("purge step failed", step=name, error=retry.one_line(error))
     if failed:
-        raise PurgeError(len(failed), "; ".join(failed))
+        raise PurgeError(failed)
     return PurgeResult(**counts)
 
 

@@ -15,8 +15,8 @@ _PRIVATE: Final = re.compile(r"sharing\W{0,20}[:=>]\W{0,20}private", re.IGNORECA
 def is_private(value: bytes | None) -> bool:
     """Return whether an event may be about a private plan, in binary or structured mode, valid or not.
 
-    A value that is no JSON object counts as private, because nobody can tell. So does an unknown `sharing`. So does a
-    value that is larger than any event: to parse it would hold up the event loop for seconds.
+    A value that is no JSON object counts as private, because nobody can tell. The same holds for an unknown `sharing`,
+    and for a value larger than any event: to parse it would hold up the event loop for seconds.
     """
     if not value:
         return False

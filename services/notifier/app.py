@@ -35,7 +35,7 @@ log: Final = logs.get(__name__)
 
 
 def run(settings: Settings) -> None:
-    """Runs one notifier until a signal."""
+    """Run one notifier until a signal."""
     service.start_logging("notifier", settings)
     metrics.export(metrics.Process.NOTIFIER)
     settings.need_kafka()
@@ -45,7 +45,7 @@ def run(settings: Settings) -> None:
 
 
 def make_sender(settings: Settings) -> Sender:
-    """Builds the sender of all emails. Raises SettingsError if the setting is not a mailbox."""
+    """Build the sender of all emails. Raises SettingsError if the setting is not a mailbox."""
     try:
         return sender(settings.mail_from, settings.public_url)
     except AddressError as error:
@@ -55,7 +55,7 @@ def make_sender(settings: Settings) -> Sender:
 
 
 def make_links(settings: Settings) -> LinkMaker | None:
-    """Builds the links to the pages; None if the installation has no pages."""
+    """Build the links to the pages; None if the installation has no pages."""
     if not settings.public_url or not settings.link_secret.get_secret_value():
         return None
     return LinkMaker(settings.public_url.rstrip("/"), tuple(settings.need_link_secrets()))
@@ -129,7 +129,7 @@ def _handle_opportunities(sessions: Sessions, settings: Settings, producer: AIOK
 
 
 async def _measure(sessions: Sessions) -> None:
-    """Updates the gauges of withheld notifications and waiting emails."""
+    """Update the gauges of withheld notifications and waiting emails."""
     async with sessions() as session:
         held = await intents.withheld(session, now())
         waiting = await deliveries.waiting_mails(session, now())

@@ -26,7 +26,7 @@ LOOK_AHEAD: Final = timedelta(days=1)
 
 
 async def batch_due_intents(dispatch: DispatchContext) -> int:
-    """Freezes due intents into emails; returns the number of emails."""
+    """Freeze due intents into emails; return the number of emails."""
     made = 0
     async with dispatch.sessions() as session:
         due = await notifications.due_authorities(session, dispatch.clock())
@@ -39,7 +39,7 @@ async def batch_due_intents(dispatch: DispatchContext) -> int:
 
 
 async def _batch_for(session: AsyncSession, row: Authority, dispatch: DispatchContext) -> int:
-    """Batches one authority's intents. Immediate ones not yet due come along; digests and corrections wait."""
+    """Batch one authority's intents. Immediate ones not yet due come along; digests and corrections wait."""
     at = dispatch.clock()
     waiting: dict[str, list[Intent]] = {Purpose.CORRECTION: [], Purpose.IMMEDIATE: [], Purpose.DIGEST: []}
     ready = await notifications.to_gather(session, row.authority, at, at + LOOK_AHEAD)
@@ -89,7 +89,7 @@ async def _within_caps(
 
 
 def _left(row: Authority, intent: Intent, at: datetime, number: int, reason: str | None) -> Deferral:
-    """Leaves an intent to the email with this number from 0: a digest, or a day if the authority wants no digest."""
+    """Leave an intent to the email with this number from 0: a digest, or a day if the authority wants no digest."""
     if row.digest:
         due_at = notification_schedule.next_digest(at, later=number)
         return Deferral(_id(intent), Purpose.DIGEST, due_at, reason)
@@ -122,7 +122,7 @@ async def _within_weekly_limit(session: AsyncSession, row: Authority, at: dateti
 async def _freeze(
     session: AsyncSession, row: Authority, purpose: Purpose, intents: Sequence[Intent], dispatch: DispatchContext
 ) -> int:
-    """Freezes intents into as few emails as can hold them; returns the number of emails."""
+    """Freeze intents into as few emails as can hold them; return the number of emails."""
     at = dispatch.clock()
     size = notification_schedule.MAX_ITEMS_IN_FULL + notification_schedule.MAX_ITEMS_IN_A_LINE
     parts = [intents[start : start + size] for start in range(0, len(intents), size)]

@@ -40,7 +40,7 @@ ENQUIRIES: Final = (BenchmarkNotice.ENQUIRY, BenchmarkNotice.ENQUIRY_REMINDER)
 async def begin(
     session: AsyncSession, dispatch: DispatchContext, mail: Mail, lease_owner: str, row: Authority | None, at: datetime
 ) -> ReadyEmail | None:
-    """Composes the email and marks it as being sent; None if it is outdated, or has no recipient yet."""
+    """Compose the email and mark it as being sent; None if it is outdated, or has no recipient yet."""
     notice = await benchmark_notices.of_mail(session, mail.mail_id)
     kind, today = BenchmarkNotice(notice.kind), day_of(at)
     stored = await benchmark_requests.load_standing(session, notice.request_id)

@@ -20,7 +20,7 @@ log: Final = logs.get(__name__)
 async def apply_caps(
     session: AsyncSession, authority: str, purpose: Purpose, intents: Sequence[Intent], dispatch: DispatchContext
 ) -> dict[int, int]:
-    """Returns the intents that an email to the authority may not carry now, each with the number of its later email.
+    """Return the intents that an email to the authority may not carry now, each with the number of its later email.
 
     Number 0 is the next email. Each intent over a cap is reported once. Two notifiers that work for two authorities at
     the same moment do not see each other's emails. So each may exceed the reach of a plan by one authority.
@@ -49,7 +49,7 @@ async def _about(session: AsyncSession, intents: Sequence[Intent]) -> dict[int, 
 
 
 def _report_capped(authority: str, left: Mapping[CapCandidate, Cap]) -> None:
-    """Reports each plan over a cap once, or each partner for the cap on an authority."""
+    """Report each plan over a cap once, or each partner for the cap on an authority."""
     counts = Counter((cap, item.partner, item.plan_id if cap != Cap.AUTHORITY else None) for item, cap in left.items())
     for (cap, partner, plan_id), count in sorted(counts.items(), key=str):
         metrics.INTENTS_CAPPED.labels(cap=cap).inc(count)

@@ -37,7 +37,7 @@ class Channel(Protocol):
     """A way to send one message to one mailbox."""
 
     async def send(self, message: bytes, sender: str, recipient: str) -> None:
-        """Returns once the message (RFC 5322, 7 bit) is taken.
+        """Return once the message (RFC 5322, 7 bit) is taken.
 
         Raises PermanentError, TemporaryError or UnknownOutcomeError.
         """
@@ -56,7 +56,7 @@ class SmtpChannel:
     timeout: float = COMMAND_TIMEOUT_SECONDS
 
     async def send(self, message: bytes, sender: str, recipient: str) -> None:
-        """Sends one message on a connection of its own, so that a slow or broken server delays nothing else."""
+        """Send one message on a connection of its own, so that a slow or broken server delays nothing else."""
         client = self._client()
         given = False
         try:
@@ -77,7 +77,7 @@ class SmtpChannel:
             await _quit(client)
 
     async def check(self) -> None:
-        """Connects and signs in; sends nothing. Raises TemporaryError."""
+        """Connect and signs in; send nothing. Raises TemporaryError."""
         client = self._client()
         try:
             await _classify_errors(client.connect(), permanent=TemporaryError)
@@ -99,7 +99,7 @@ class SmtpChannel:
 
 
 def smtp_from_url(url: str, timeout: float = COMMAND_TIMEOUT_SECONDS) -> SmtpChannel:
-    """Parses `smtp://user:password@host:port[?starttls=require]` or `smtps://...`.
+    """Parse `smtp://user:password@host:port[?starttls=require]` or `smtps://...`.
 
     A password is only sent over TLS, except to a server on this machine.
     """
@@ -127,7 +127,7 @@ async def _classify_errors(command: Awaitable[object], permanent: type[ChannelEr
 
 
 async def _quit(client: aiosmtplib.SMTP) -> None:
-    """Ends the connection. Errors here do not change the message's outcome."""
+    """End the connection. Errors here do not change the message's outcome."""
     if client.is_connected:
         with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
             await client.quit(timeout=5)

@@ -37,7 +37,7 @@ class CoalitionEvents:
     clock: Callable[[], datetime]
 
     async def handle(self, records: Sequence[Record]) -> None:
-        """Handles a batch. The database holds the coalitions; an event only names the one to read."""
+        """Handle a batch. The database holds the coalitions; an event only names the one to read."""
         with metrics.HANDLING.labels(process="notifier").time():
             for record in records:
                 if record.value is None:
@@ -53,7 +53,7 @@ class CoalitionEvents:
         metrics.EVENTS_IN.labels(family="coalitions").inc(len(records))
 
     async def _note(self, state: CoalitionState) -> bool:
-        """Writes the notices due for a coalition; False if the database never had this revision."""
+        """Write the notices due for a coalition; False if the database never had this revision."""
         at = self.clock()
         async with transaction(self.sessions) as session:
             await limit_idle_in_transaction(session)

@@ -32,7 +32,7 @@ from services.store.route_records import load_coalition_routes
 async def begin(
     session: AsyncSession, dispatch: DispatchContext, mail: Mail, lease_owner: str, row: Authority | None, at: datetime
 ) -> ReadyEmail | None:
-    """Composes the email and marks it as being sent; None if it is outdated, or has no recipient yet."""
+    """Compose the email and mark it as being sent; None if it is outdated, or has no recipient yet."""
     notice = await coalition_notices.of_mail(session, mail.mail_id)
     stored = await coalitions.load(session, notice.coalition_id)
     kind, today = NoticeKind(notice.kind), day_of(at)

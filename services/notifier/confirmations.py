@@ -27,13 +27,13 @@ log: Final = logs.get(__name__)
 
 
 async def ask_for_ever(dispatch: DispatchContext) -> None:
-    """Looks again and again; a fault that passes waits for the next round."""
+    """Look again and again; a fault that passes waits for the next round."""
     failure = "asking for confirmations failed, next round will try again"
     await retry.repeat(lambda: ask_confirmations(dispatch), EVERY_SECONDS, failure, log)
 
 
 async def ask_confirmations(dispatch: DispatchContext) -> int:
-    """Makes an email for each authority that has plans to confirm; returns their number."""
+    """Make an email for each authority that has plans to confirm; return their number."""
     at = dispatch.clock()
     today = day_of(at)
     async with dispatch.sessions() as session:

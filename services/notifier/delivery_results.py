@@ -27,7 +27,7 @@ log: Final = logs.get(__name__)
 
 
 async def record_result(dispatch: DispatchContext, ready: ReadyEmail, error: ChannelError | None) -> None:
-    """Records the result of an attempt, with its event if the result is final."""
+    """Record the result of an attempt, with its event if the result is final."""
     mail_id = ready.mail_id
     async with transaction(dispatch.sessions) as session:
         mail = await deliveries.get_leased(session, mail_id, ready.lease_owner)
@@ -101,7 +101,7 @@ def _measure(mail: Mail, told: Sequence[Intent], at: datetime) -> None:
 
 
 async def recover_expired(dispatch: DispatchContext) -> int:
-    """Retries emails whose sender died while sending, or gives them up as unknown; returns their number."""
+    """Retry emails whose sender died while sending, or give them up as unknown; return their number."""
     found = 0
     while await _forsaken(dispatch):
         found += 1
@@ -109,7 +109,7 @@ async def recover_expired(dispatch: DispatchContext) -> int:
 
 
 async def _forsaken(dispatch: DispatchContext) -> bool:
-    """Recovers one such email in its own transaction: intents are locked in id order, which two emails would break."""
+    """Recover one such email in its own transaction: intents are locked in id order, which two emails would break."""
     at = dispatch.clock()
     async with transaction(dispatch.sessions) as session:
         mail = await deliveries.expired_sending(session, at)
@@ -123,7 +123,7 @@ async def _forsaken(dispatch: DispatchContext) -> bool:
 
 
 async def give_up(dispatch: DispatchContext, mail_id: str, lease_owner: str, reason: str) -> None:
-    """Gives up an email that raised an unexpected error before sending, so that it does not block the others."""
+    """Give up an email that raised an unexpected error before sending, so that it does not block the others."""
     async with transaction(dispatch.sessions) as session:
         mail = await deliveries.get_leased(session, mail_id, lease_owner)
         if mail is not None and mail.state == EmailState.CLAIMED:
@@ -142,7 +142,7 @@ async def close_unsent(
     at: datetime,
     reason: CancelReason | WaitReason,
 ) -> None:
-    """Ends an email that must not be sent (again). It leaves its news of saved searches to another one."""
+    """End an email that must not be sent (again). It leaves its news of saved searches to another one."""
     if mail.unknown_outcomes:
         # An earlier attempt may have arrived, so the outcome stays unknown.
         deliveries.mark_failed(mail, intents, at, DeliveryFailure.AMBIGUOUS, reason)

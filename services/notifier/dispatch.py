@@ -35,7 +35,7 @@ class DispatchLoop:
         self.last = time.monotonic()
 
     async def run_for_ever(self) -> None:
-        """Runs until cancelled. Transient errors are retried with backoff and lose nothing.
+        """Run until cancelled. Transient errors are retried with backoff and lose nothing.
 
         After cancellation, emails already being sent are finished; interrupted, their outcome would be unknown.
         """
@@ -58,7 +58,7 @@ class DispatchLoop:
 
 
 async def dispatch_once(dispatch: DispatchContext, stopping: asyncio.Event | None = None) -> int:
-    """Dispatches everything due; returns the number of emails tried. `stopping` ends it after the current emails."""
+    """Dispatch everything due; return the number of emails tried. `stopping` ends it after the current emails."""
     await recover_expired(dispatch)
     await batch_due_intents(dispatch)
     await batch_due_receipts(dispatch)

@@ -22,7 +22,7 @@ class PageLinks:
     today: date
 
     def in_letter(self, letter: EmailView, subjects: Mapping[str, str]) -> EmailView:
-        """Adds a link for each need and each introduction.
+        """Add a link for each need and each introduction.
 
         `subjects`: the group or match that a need's link leads to, by the own plan.
         """
@@ -38,7 +38,7 @@ class PageLinks:
         )
 
     def in_coalition_letter(self, letter: CoalitionLetter) -> CoalitionLetter:
-        """Adds a link to the letter's coalition."""
+        """Add a link to the letter's coalition."""
         stop_link = self.stop(coalition_notices.PURPOSE)
         return replace(letter, answer_link=self._answer(letter.coalition_id), stop_link=stop_link)
 
@@ -55,7 +55,7 @@ class PageLinks:
         return f"{self.maker.base}/p/{plan_id}/benchmark"
 
     def add_one_click(self, message: EmailMessage, kind: str) -> None:
-        """Adds the headers of RFC 8058: the email program's button stops this kind of email without a question."""
+        """Add the headers of RFC 8058: the email program's button stops this kind of email without a question."""
         mailto = message["List-Unsubscribe"]
         address = self.stop(kind).replace("/s/", "/unsubscribe/", 1)
         del message["List-Unsubscribe"]

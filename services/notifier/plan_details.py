@@ -52,7 +52,7 @@ class PlanDetails:
 async def load(
     session: AsyncSession, authority: str, stands: Sequence[Opportunity], muted: Mutes, today: date
 ) -> PlanDetails:
-    """Loads the details that an email to `authority` about these opportunities may show."""
+    """Load the details that an email to `authority` about these opportunities may show."""
     pairs = [own_and_other(one, authority) for one in stands]
     partners: dict[str, set[str]] = {}
     for own, other in pairs:

@@ -53,7 +53,7 @@ from services.store.intents import Intent, Mail
 
 
 async def prepare_send(dispatch: DispatchContext, mail_id: str, lease_owner: str) -> ReadyEmail | None:
-    """Selects the intents that are still true and wanted, composes the email and marks it as being sent.
+    """Select the intents that are still true and wanted, compose the email and mark it as being sent.
 
     None if no intent is left, or the lease has passed to another sender.
     """
@@ -159,7 +159,7 @@ def _subjects(items: "_Current") -> dict[str, str]:
 async def _release_unreachable(
     session: AsyncSession, mail: Mail, intents: Sequence[Intent], row: Authority | None, at: datetime
 ) -> None:
-    """Withholds the intents again, visibly, because the mailbox is gone or paused since."""
+    """Withhold the intents again, visibly, because the mailbox is gone or paused since."""
     for intent in intents:
         if intent.state == IntentState.QUEUED:
             notifications.release(intent, cast(Purpose, intent.purpose), at, at)

@@ -29,7 +29,7 @@ _OTHER_PAGES: Final = frozenset({"introduced", responses.ROUTE})
 
 
 async def batch_due_receipts(dispatch: DispatchContext) -> int:
-    """Makes an email for each act without a receipt; returns their number."""
+    """Make an email for each act without a receipt; return their number."""
     at = dispatch.clock()
     async with transaction(dispatch.sessions) as session:
         acts = await responses.without_receipt(session, AT_ONCE)
@@ -59,7 +59,7 @@ async def begin(
     row: Authority | None,
     at: datetime,
 ) -> ReadyEmail | None:
-    """Composes the receipt and marks it as being sent; None if nobody can get it.
+    """Compose the receipt and mark it as being sent; None if nobody can get it.
 
     A pause does not delay it: somebody acted in the authority's name just now.
     """

@@ -24,7 +24,7 @@ class Recipient(NamedTuple):
 
 
 async def recipient_of(session: AsyncSession, mail: Mail, row: Authority | None, at: datetime) -> Recipient | None:
-    """Returns the recipient. None, and the email is put off, if there is no mailbox yet or the authority has paused.
+    """Return the recipient. None, and the email is put off, if there is no mailbox yet or the authority has paused.
     None, and the email is closed, if the authority has withdrawn."""
     today = day_of(at)
     if row is None or row.mailbox is None or row.is_paused(today):

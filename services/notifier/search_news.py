@@ -33,13 +33,13 @@ log: Final = logs.get(__name__)
 
 
 async def look_for_ever(dispatch: DispatchContext) -> None:
-    """Looks again and again; a fault that passes waits for the next round."""
+    """Look again and again; a fault that passes waits for the next round."""
     failure = "looking for saved searches failed, next round will try again"
     await retry.repeat(lambda: look_for_hits(dispatch), EVERY_SECONDS, failure, log)
 
 
 async def look_for_hits(dispatch: DispatchContext) -> int:
-    """Looks for every authority whose weekly look is due; returns the number of new hits.
+    """Look for every authority whose weekly look is due; return the number of new hits.
 
     An authority that gets no weekly email otherwise gets one for its hits, around the hour of the weekly email. What
     a later look finds, for example after a pause, waits for the next week.
@@ -60,7 +60,7 @@ async def look_for_hits(dispatch: DispatchContext) -> int:
 
 
 async def _add_emails(dispatch: DispatchContext, at: datetime, due_at: datetime) -> None:
-    """Adds an email for each authority with untold hits that no weekly email until `due_at` could tell of."""
+    """Add an email for each authority with untold hits that no weekly email until `due_at` could tell of."""
     async with dispatch.sessions() as session:
         untold = await saved_searches.without_email(session, due_at)
     for authority in untold:

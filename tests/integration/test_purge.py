@@ -146,9 +146,9 @@ CREATE TRIGGER refuse BEFORE UPDATE ON plan_log EXECUTE FUNCTION refuse()"""
 async def test_a_step_that_fails_keeps_no_other_from_running(harness: MatcherHarness) -> None:
     await one_by_one(harness, THEIRS, OURS, LATER, ENDED)
     await change(harness, REFUSING)
-    with pytest.raises(PurgeError, match=r"plans: .*refused.*; revisions: .*refused") as failed:
+    with pytest.raises(PurgeError) as failed:
         await purged(harness, 731)
-    assert failed.value.steps == 2
+    assert failed.value.steps == ["plans", "revisions"]
     assert (await messages(harness))[-1] is None, "the opportunity has become a tombstone"
 
 

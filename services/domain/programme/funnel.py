@@ -51,7 +51,7 @@ class Membership:
 
 
 def memberships(answers: Iterable[RecordedAnswer]) -> list[Membership]:
-    """Derives coalitions from answers in their order. An invitation to one partner starts a coalition of its own."""
+    """Derive coalitions from answers in their order. An invitation to one partner starts a coalition of its own."""
     found: dict[str, dict[str, date]] = {}
     leads: dict[str, str] = {}
     for one in answers:
@@ -121,7 +121,7 @@ def count_answers(answers: Iterable[RecordedAnswer]) -> dict[str, int]:
 
 
 def count_reasons(answers: Iterable[RecordedAnswer]) -> dict[str, int]:
-    """Counts how often each reason was given."""
+    """Count how often each reason was given."""
     return dict(sorted(Counter(one.reason for one in answers if one.reason).items()))
 
 

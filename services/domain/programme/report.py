@@ -69,7 +69,7 @@ class Scene:
 
 
 def build_scene(records: Records, as_of: date, rate: tuple[float, float] | None = None) -> Scene:
-    """Cuts the records off after a day. `rate`: the lower and upper share of its value that a joint purchase may
+    """Cut the records off after a day. `rate`: the lower and upper share of its value that a joint purchase may
     save."""
     return Scene(
         as_of=as_of,

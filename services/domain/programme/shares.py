@@ -69,7 +69,7 @@ class Coverage:
 
 
 def build_histories(revisions: Iterable[ProgrammeRevision], as_of: date) -> dict[str, PlanHistory]:
-    """Builds each plan's history from its revisions up to a day, given in the order of the log."""
+    """Build each plan's history from its revisions up to a day, given in the order of the log."""
     by_plan: dict[str, list[ProgrammeRevision]] = {}
     for one in revisions:
         if one.on <= as_of:
@@ -78,7 +78,7 @@ def build_histories(revisions: Iterable[ProgrammeRevision], as_of: date) -> dict
 
 
 def lateness(days: int) -> Lateness:
-    """Classifies a number of days."""
+    """Classify a number of days."""
     if days < 0:
         return Lateness.AFTER
     if days < 90:

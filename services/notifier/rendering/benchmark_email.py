@@ -57,7 +57,7 @@ def benchmark_letter(
     *,
     ict: bool,
 ) -> BenchmarkLetter:
-    """Builds the letter about an extension. `title`: its plan's title, empty if it was erased. `ict`: whether the
+    """Build the letter about an extension. `title`: its plan's title, empty if it was erased. `ict`: whether the
     Charter is about it.
 
     `answer_link`: the page that compares prices and takes the decision, if there are pages.
@@ -93,7 +93,7 @@ def enquiry_letter(
     reader: tuple[str, date | None],
     answer_link: str | None,
 ) -> BenchmarkLetter:
-    """Builds the letter to an authority that is asked. `asker`: the requester's name, empty where it is unsaid.
+    """Build the letter to an authority that is asked. `asker`: the requester's name, empty where it is unsaid.
 
     `reader`: its own name, and the day on which it signed the Charter.
     """

@@ -17,7 +17,7 @@ COLUMNS = (*WIDE, ("Reply", "reply"))
 def compose(
     letter: CoalitionLetter, who: Sender, recipient: str, mail: Mail, thread: str, at: datetime
 ) -> EmailMessage:
-    """Composes the message. `thread`: the invitation's Message-ID, which every later email refers to."""
+    """Compose the message. `thread`: the invitation's Message-ID, which every later email refers to."""
     message = add_headers(who, recipient, letter.headline.subject, letter.authority, mail.message_id, at)
     message["List-Id"] = f"Coalitions <coalitions.{who.domain}>"
     if mail.message_id != thread:

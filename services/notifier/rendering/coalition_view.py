@@ -76,7 +76,7 @@ def coalition_letter(
     signed_on: date | None,
     routes: CoalitionRoutes,
 ) -> CoalitionLetter:
-    """Builds the email of one kind to the authority of one plan. `names` and `mailboxes`: of the members, by code."""
+    """Build the email of one kind to the authority of one plan. `names` and `mailboxes`: of the members, by code."""
     own = next(member for member in state.members if member.plan_id == plan_id)
     lead = next((member for member in state.members if member.plan_id == state.lead), None)
     shown = [member for member in state.members if member.state in CURRENT]

@@ -34,7 +34,7 @@ class CouncilRow:
 
 
 def council_row(council: str, facts: PlanFacts, reply: str) -> CouncilRow:
-    """Builds the row of a council with this name and these facts."""
+    """Build the row of a council with this name and these facts."""
     return CouncilRow(
         council=council,
         plan=sanitise(facts.title, 60) or "Not shared",

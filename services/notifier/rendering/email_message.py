@@ -66,7 +66,7 @@ class Sender:
 
 
 def sender(mail_from: str, public_url: str = "") -> Sender:
-    """Parses `Name <mailbox@domain>`. Raises AddressError if it is not one mailbox."""
+    """Parse `Name <mailbox@domain>`. Raises AddressError if it is not one mailbox."""
     name, address = parseaddr(mail_from)
     if not address:
         raise AddressError("is not of the form: Name <mailbox@domain>")
@@ -87,7 +87,7 @@ def compose(
     at: datetime,
     earlier: Sequence[str] = (),
 ) -> EmailMessage:
-    """Composes the message. `identity` is its Message-ID, and `at` its date.
+    """Compose the message. `identity` is its Message-ID, and `at` its date.
 
     `earlier`: the Message-IDs of earlier emails about the same opportunities, oldest first.
     """
@@ -120,7 +120,7 @@ def compose_notice(
     at: datetime,
     stop_link: str | None = None,
 ) -> EmailMessage:
-    """Composes the message from the two templates of this name. `identity` is its Message-ID.
+    """Compose the message from the two templates of this name. `identity` is its Message-ID.
 
     `stop_link`: the page that stops these emails, if there are pages.
     """
@@ -138,7 +138,7 @@ def compose_notice(
 
 
 def add_headers(who: Sender, recipient: str, subject: str, authority: str, identity: str, at: datetime) -> EmailMessage:
-    """Builds a message with the headers that all our emails have, and no content yet."""
+    """Build a message with the headers that all our emails have, and no content yet."""
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(display_name=who.name, addr_spec=who.mailbox)
     message["To"] = Address(addr_spec=recipient)
@@ -153,7 +153,7 @@ def add_headers(who: Sender, recipient: str, subject: str, authority: str, ident
 
 
 def as_bytes(made: EmailMessage) -> bytes:
-    """Encodes the message so that every mail server accepts it: 7 bit, CRLF."""
+    """Encode the message so that every mail server accepts it: 7 bit, CRLF."""
     raw = made.as_bytes(policy=SMTP.clone(cte_type="7bit"))
     head, gap, content = raw.partition(b"\r\n\r\n")
     # A long first word is folded onto its own line; some email programs then read the header as empty.

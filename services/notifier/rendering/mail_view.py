@@ -62,7 +62,7 @@ def email_view(
     suppliers: tuple[str, ...] = (),
     searches: tuple[SearchSection, ...] = (),
 ) -> EmailView:
-    """Composes an email of at most MAX_ITEMS_IN_FULL + MAX_ITEMS_IN_A_LINE items. It has an item or a search's news.
+    """Compose an email of at most MAX_ITEMS_IN_FULL + MAX_ITEMS_IN_A_LINE items. It has an item or a search's news.
 
     `groups`: suggested groups by the reader's own plan. `later`: by authority, the number of matches over a cap.
     `frameworks`: the usable frameworks of each plan. `notes`: further notes on each of the reader's own plans.

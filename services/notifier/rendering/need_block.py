@@ -62,7 +62,7 @@ def build(
     frameworks: Mapping[str, Usable],
     own_notes: Sequence[str],
 ) -> Block:
-    """Builds the block of one plan of `authority`, from openly shared pairs and the suggested group, if there is one.
+    """Build the block of one plan of `authority`, from openly shared pairs and the suggested group, if there is one.
 
     `frameworks`: the usable frameworks of each plan. `own_notes`: further notes on the own plan.
     """

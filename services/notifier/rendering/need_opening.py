@@ -11,7 +11,7 @@ _EXTEND: Final = "would first have to extend"
 
 
 def opening(plan_id: str, councils: Sequence[NeedCouncil], lead: str | None, names: Sequence[str]) -> str:
-    """Says who plans the same, whose dates meet, and who is suggested to take the first step.
+    """Say who plans the same, whose dates meet, and who is suggested to take the first step.
 
     `names`: the councils' names, each once. `lead`: the plan suggested to lead.
     """
@@ -40,7 +40,7 @@ def _named(councils: Sequence[NeedCouncil]) -> list[str]:
 
 
 def _fits(councils: Sequence[NeedCouncil]) -> list[str]:
-    """Says which of them fit each other, as far as that is known: of pairs alone it is not."""
+    """Say which of them fit each other, as far as that is known: of pairs alone it is not."""
     grouped, alone = _named([one for one in councils if one.in_group]), [one for one in councils if not one.in_group]
     if not grouped:
         return ["Each fits your plan."] if len(alone) > 1 else []
@@ -58,7 +58,7 @@ def _fits(councils: Sequence[NeedCouncil]) -> list[str]:
 
 
 def _when(councils: Sequence[NeedCouncil]) -> str:
-    """Says which of them go to tender when the reader does, and who would have to extend a contract for that."""
+    """Say which of them go to tender when the reader does, and who would have to extend a contract for that."""
     apart = [one for one in councils if one.near_miss]
     if any(one.extends or one.reader_extends for one in councils):
         return f". {_with_extensions(councils, apart)}."

@@ -23,7 +23,7 @@ CLOSED: Final = {
 
 
 def headline(purpose: str, blocks: Sequence[Block], shared: Sequence[OpportunityView], plans: int) -> Headline:
-    """Builds the headline. `shared`: the openly shared opportunities, strongest first; `plans`: the number of the
+    """Build the headline. `shared`: the openly shared opportunities, strongest first; `plans`: the number of the
     reader's plans that they concern. The fullest variant that leaves the need MIN_NEED characters of the subject wins.
     """
     if not shared:

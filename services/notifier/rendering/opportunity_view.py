@@ -67,7 +67,7 @@ def opportunity_view(
     contact: str | None,
     disclosed: DisclosedFacts | None = None,
 ) -> OpportunityView:
-    """Builds the view of `authority`; the other side's name is `partner`.
+    """Build the view of `authority`; the other side's name is `partner`.
 
     If either plan is not open, only the other side's name, window, region and the band are shown. `disclosed`: the
     plans' facts beyond the opportunity's summary; None if they are not known.

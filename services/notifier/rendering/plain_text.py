@@ -48,7 +48,7 @@ _RANGE: Final = frozenset("-\u2010\u2011\u2012\u2013\u2014\u2015/")
 
 
 def sanitise(text: str, limit: int = 200) -> str:
-    """Reduces untrusted text to one line of visible characters with nothing to click on, at most `limit` long.
+    """Reduce untrusted text to one line of visible characters with nothing to click on, at most `limit` long.
 
     Line breaks could forge headers or lines of our own. Bidirectional marks could reverse the text that follows. A link
     in somebody's title would look like ours. Mail software decodes an encoded word ("=?utf-8?q?=0d=0a...?=") in a
@@ -58,12 +58,12 @@ def sanitise(text: str, limit: int = 200) -> str:
 
 
 def visible(text: str) -> str:
-    """Removes invisible characters, on one line; converts joints of addresses and all digits to ASCII."""
+    """Remove invisible characters, on one line; converts joints of addresses and all digits to ASCII."""
     return "".join(map(_visible, text))
 
 
 def truncate(text: str, limit: int) -> str:
-    """Cuts text to at most `limit` characters, between words if a quarter of that remains.
+    """Cut text to at most `limit` characters, between words if a quarter of that remains.
 
     What is left never ends in "and", "of" or the like: "Payroll and…" reads as a slip.
     """
@@ -110,7 +110,7 @@ def _in_decimal(text: str, at: int) -> bool:
 
 
 def _number(found: re.Match[str]) -> str:
-    """Keeps a run of digits if it is dates, a CPV code or money; anything else might be a telephone number."""
+    """Keep a run of digits if it is dates, a CPV code or money; anything else might be a telephone number."""
     digits = found[0]
     money = found.start() > 0 and unicodedata.category(found.string[found.start() - 1]) == "Sc"
     if money and digits.isdecimal():

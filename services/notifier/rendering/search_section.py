@@ -28,7 +28,7 @@ class SearchSection:
 
 
 def search_section(name: str, found: Sequence[tuple[str, str, PlanFacts]]) -> SearchSection:
-    """Builds the section. `found`: plans with their authority's code and name."""
+    """Build the section. `found`: plans with their authority's code and name."""
     ordered = sorted(found, key=lambda one: (one[2].tender_window.earliest, one[1]))
     lines = tuple(_line(short_name(code, {code: council}), facts) for code, council, facts in ordered[:MAX_PLANS])
     return SearchSection(sanitise(name, 100), lines, max(0, len(ordered) - MAX_PLANS))

@@ -61,7 +61,7 @@ async def show(request: Request, session: Session, reader: Asked) -> Response:
 @router.post("/q/{token}")
 @router.post("/asked/{subject}")
 async def answer(request: Request, session: Session, reader: Asked) -> Response:
-    """Sends the chosen answer."""
+    """Send the chosen answer."""
     record, contracts = await _load(request, session, reader)
     form = Form(await read_form(request))
     response_id = response_id_of(form)

@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from matching.categories import infer_category
 from matching.engine import Engine
 from matching.plan import Plan
 from tests.unit.matching.builders import AS_OF, CAMDEN, GLASGOW, LEEDS, YORK, engine, features, plan
 
 BELFAST = "N09000003"
+REPAIR = "repair, maintenance and installation"
 PAYROLL = {
     "title": "HR and payroll system",
     "description": "Human resources and payroll software, hosted by the supplier, with support and training.",
@@ -37,12 +40,36 @@ def category(**changes: object) -> str:
         (CARE, (), "health and social care"),
         (CARE, ("79000000",), "health and social care"),
         (POWER, (), "electricity and gas"),
+        ({"title": "Supported living for six people", "description": ""}, (), "health and social care"),
+        ({"title": "Supply of gas", "description": ""}, (), "electricity and gas"),
+        ({"title": "Electrical maintenance and testing", "description": ""}, ("09310000",), REPAIR),
+        ({"title": "Void property works", "description": ""}, (), "building works"),
         # Words that are not clear leave the code its say.
         ({"title": "Framework", "description": ""}, ("45000000",), "building works"),
     ],
 )
 def test_text_and_codes_decide_together(text: dict[str, object], codes: tuple[str, ...], name: str) -> None:
     assert category(**text, cpv=codes) == name
+
+
+def test_an_unclear_plan_is_as_local_as_its_likely_categories() -> None:
+    """Whatever the category is, two plans of which each is likely care are no purchase for the whole country."""
+    policy, names = engine().policy, ("health and social care", "education and training", "leisure and culture")
+    unclear = {**dict.fromkeys(names, 0.25), "software and IT services": 0.25}
+    category, locality = infer_category((), unclear, {}, np.zeros(0), (), policy)
+    assert category is policy.default_category
+    local = {one.name: one.locality for one in policy.categories}
+    assert locality == pytest.approx(sum(local[name] for name in unclear) / 4, abs=0.01)
+    assert infer_category((), {}, {}, np.zeros(0), (), policy) == (category, category.locality)
+
+
+def test_needs_decide_where_words_do_not() -> None:
+    policy = engine().policy
+    even = {one.name: 1 / len(policy.categories) for one in policy.categories}
+    category, locality = infer_category((), even, {"home care": 1.0}, np.zeros(0), (), policy)
+    assert (category.name, locality) == ("health and social care", category.locality)
+    mixed = {"home care": 0.5, "insurance": 0.5}
+    assert infer_category((), even, mixed, np.zeros(0), (), policy)[0] is policy.default_category
 
 
 def test_a_wrong_code_neither_gates_nor_delays() -> None:

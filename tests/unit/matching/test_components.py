@@ -163,6 +163,12 @@ WORKS = {
 }
 
 
+def test_a_play_area_at_a_named_site_is_no_one_off() -> None:
+    """Any supplier of play areas builds the next one, too, and readers sign such pairs."""
+    assert features(plan(CAMDEN, **WORKS)).one_off
+    assert not features(plan(CAMDEN, **(WORKS | {"title": "Refurbishment of the play area at Cleaver Street"}))).one_off
+
+
 @pytest.mark.parametrize(
     ("a", "b", "gate"),
     [

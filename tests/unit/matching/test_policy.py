@@ -45,6 +45,8 @@ def test_any_change_is_another_version(tmp_path: Path) -> None:
         ("lead_steps = [0.70, 0.80", "lead_steps = [0.90, 0.80", "timing.lead_steps must rise"),
         ("itl2 = 0.9", "itl2 = 0.1", "region must fall"),
         ('cpv = ["48", "72"]', 'cpv = ["4", "72"]', "category[1].cpv must list CPV prefixes"),
+        ('  "home care", "extra care",', '  "home carer",', "lists 'home carer', which is no need of [concepts]"),
+        ('  "home care", "extra care",', '  "home care", "insurance",', "'insurance' tells two categories"),
         ("works = false", "works = 0", "default_category.works must be a true or false, not 0"),
         ('version = "2026-11.6"', "version = 3", "version must be a word"),
         ('wan = "wide', 'wan = 3\nxwan = "wide', "synonyms must map words to words"),
