@@ -13,7 +13,9 @@ class NotifiedOpportunity(Payload):
 
     opportunity_id: str
     material_revision: Revision
-    causation_id: str | None = Field(default=None, description="Id of the plan event that caused the state")
+    causation_id: str | None = Field(
+        default=None, description="Id of the plan event that caused the state; a keyed id if a plan is match_only"
+    )
 
 
 class NotificationOutcome(Payload):
