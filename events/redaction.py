@@ -37,6 +37,8 @@ _TELEPHONE: Final = re.compile(
     # Dots and strokes also divide dates: here the first group has three to five digits.
     rf"|(?=\d(?:[\s./_|]{{0,3}}\d){{9,10}}(?!\w))0[1-9]\d{{1,3}}{_MARK}\d{{3,4}}(?:{_MARK})?\d{{3,4}})(?!\w)"
 )
+# An id may look like a telephone number with marks between its digits: "RFQ-2026/0123/456/7890".
+_REACHES_A_PERSON: Final = re.compile(rf"{_EMAIL.pattern}|(?<![\w+-])(?:\+[0-9]|0[0-9])[0-9 ]{{8,13}}(?!\w)")
 _HALF_WIDTH: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 """Full-width characters look like those of ASCII, and clients dial and mail to them."""
 
@@ -64,7 +66,7 @@ def redact(payload: PlanPayload) -> PlanPayload:
     if quantity and (parts := _redacted(quantity, {"unit": SHORT_TEXT_LENGTH})):
         changed["quantity"] = quantity.model_copy(update=parts)
     # Two plans with the same note in place of an id would count as one purchase.
-    if _redacted(payload, {"procurement": SHORT_TEXT_LENGTH}):
+    if _REACHES_A_PERSON.search((getattr(payload, "procurement", None) or "").translate(_HALF_WIDTH)):
         changed["procurement"] = None
     lots = getattr(payload, "lots", None) or ()
     if (without := _redacted_lines(lots, SHORT_TEXT_LENGTH)) != tuple(lots):

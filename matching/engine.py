@@ -85,7 +85,7 @@ class Engine:
         return features_of(plan, texts, title, body, self.policy, self.statistics, self.groups, self.needs)
 
     def encode_features(self, features: Features) -> bytes:
-        """Serialise the part of a plan's features that depends on its words, for `unpack`."""
+        """Serialise the part of a plan's features that depends on its words, for `decode_features`."""
         return encode_features(features, self.policy)
 
     def decode_features(self, packed: bytes, plan: Plan) -> Features:
@@ -97,7 +97,7 @@ class Engine:
         return same_text(features.plan, plan)
 
     def with_revision(self, features: Features, plan: Plan) -> Features:
-        """Update features for a plan with the `same_words`, and possibly other dates, figures, regions or status."""
+        """Update features for a plan with the same text, and possibly other dates, figures, regions or status."""
         return with_revision(features, plan, self.policy)
 
     def corpus(self) -> Corpus:

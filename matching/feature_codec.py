@@ -22,7 +22,7 @@ _TERMS = ("title_terms", "all_terms", "phrases", "concepts")
 
 
 def encode_features(f: Features, policy: Policy) -> bytes:
-    """Serialise features for `unpack` under the same policy, statistics and model."""
+    """Serialise features for `decode_features` under the same policy, statistics and model."""
     categories = (policy.default_category, *policy.categories)
     said = {
         "texts": [f.texts.title, f.texts.body],

@@ -60,10 +60,10 @@ class SpecificationRules:
     body_share: float = _within(0, 10)
     code_trust: float = _within(1, 1e6)
     division_trust: float = _within(1, 1e6)
-    need_trust: float = _within(1, 1e6)
     min_specification: float = _within(0, 1)
     max_title_words: int = _within(1, 500, 25)
     max_cpv_divisions: int = _within(1, 50, 12)
+    need_trust: float = _within(1, 1e6, 10.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class OneDnnLinear(nn.Module):
 
 
 def use_onednn_linear(model: nn.Module, tolerance: float = _TOLERANCE) -> int:
-    """Replace each float32 linear layer of a model on the CPU by a PackedLinear, and return their number. A layer stays
+    """Replace each float32 linear layer of a model on the CPU by a OneDnnLinear, and return their number. A layer stays
     as it is if oneDNN is missing or computes another result."""
     done = 0
     for name, child in list(model.named_children()):

@@ -70,7 +70,7 @@ class SentenceTransformerEmbedder:
             torch.set_num_threads(1)
         self._transformer = SentenceTransformer(str(path), device="cpu", local_files_only=True)
         use_onednn_linear(self._transformer)
-        self._joined = pack(self._transformer)
+        self._packed = pack(self._transformer)
         self.model = f"{name}/{found[:12]}/sentence-transformers"
         size = self._transformer.get_embedding_dimension()
         if size is None:
@@ -79,8 +79,8 @@ class SentenceTransformerEmbedder:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See Embedder. In another batch a vector differs by rounding only (1e-6)."""
-        if self._joined is not None and texts:
-            return self._joined.embed(texts)
+        if self._packed is not None and texts:
+            return self._packed.embed(texts)
         out = np.zeros((len(texts), self.dimensions), dtype=np.float32)
         for rows in length_buckets(self._lengths(texts)):
             out[rows] = self._transformer.encode(

@@ -64,9 +64,9 @@ def pack(model: SentenceTransformer) -> PackedModel | None:
     same texts."""
     expected = model.encode(list(_PROBES), normalize_embeddings=True, show_progress_bar=False)
     try:
-        joined = PackedModel(model)
-        found = joined.embed(_PROBES)
+        packed = PackedModel(model)
+        found = packed.embed(_PROBES)
     except (AttributeError, RuntimeError, TypeError, ValueError, IndexError):
         return None
     near = found.shape == expected.shape and float(np.abs(found - expected).max()) <= _TOLERANCE
-    return joined if near else None
+    return packed if near else None

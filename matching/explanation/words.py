@@ -22,7 +22,7 @@ _BUYERS: Final = frozenset({"bnes", "ccs", "espo", "hcc", "kcs", "nepo", "tppl",
 _SPELLINGS: Final = {
     name.lower(): name
     for name in """
-    Adobe ANPR CCTV Christmas Cisco CRM Easter EDRMS ERP GIS Google HGV HVAC Microsoft Oracle PPE SAP UTC VCS
+    Adobe ANPR CCTV Christmas Cisco CRM Easter EDRMS ERP GIS Google HGV HVAC Microsoft Oracle PPE UTC VCS
     """.split()
 }
 # A word keeps what joins it to the next, so that it is told as it is written: "re-roofing", "older people's day".

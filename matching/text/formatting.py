@@ -18,7 +18,8 @@ def authority_short_name(code: str) -> str:
     known = reference.authority(code)
     if known:
         return known.short_name
-    spoken = code.removeprefix("GB-X-").replace("-s-", "'s-").replace("-", " ") if code.startswith("GB-X-") else code
+    spoken = code.removeprefix("GB-X-") if code.startswith("GB-X-") else code
+    spoken = re.sub(r"(?<=[a-z]{3})-s(?=-|$)", "'s", spoken).replace("-", " ") if code.startswith("GB-X-") else spoken
     name = " ".join(map(_capitalise, spoken.split(" ")))
     return sanitise_line(name[:1].upper() + name[1:], 40)
 

@@ -226,7 +226,9 @@ async def _select_current(
             notifications.cancel(intent, reason or CancelReason.NOT_WANTED, at)
             metrics.INTENTS_CANCELLED.labels(reason=reason or CancelReason.NOT_WANTED).inc()
     consents = {item.plan_id: details.consent(item.plan_id, today) for _, item in found}
-    about_ict = is_about_ict([details.plans[plan_id].state for plan_id in consents if plan_id in details.plans])
+    # A match_only match tells nothing of its plans, not even whether they are about ICT.
+    told_plans = {item.plan_id for _, item in found if item.shared} & details.plans.keys()
+    about_ict = is_about_ict([details.plans[plan_id].state for plan_id in sorted(told_plans)])
     return _Current(found, details.groups, consents, about_ict)
 
 

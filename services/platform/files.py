@@ -15,8 +15,12 @@ SHARED: Final = 0o666
 def write_atomically(file: Path, text: str, mode: int = PRIVATE) -> None:
     """Replace a file's content with this text (UTF-8). A crash leaves the old or the new file. Raises OSError.
 
-    A link is replaced, not followed. The file's permissions stay; a new file gets `mode`.
+    A link is replaced, not followed. The file's permissions stay; a new file gets `mode`. A device or a pipe
+    (`/dev/stdout`) takes the text itself.
     """
+    if _is_stream(file):
+        file.write_text(text, encoding="utf-8", newline="")
+        return
     name, descriptor = _open_beside(file, mode)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
@@ -34,6 +38,8 @@ def write_atomically(file: Path, text: str, mode: int = PRIVATE) -> None:
 
 def check_writable(file: Path) -> None:
     """Raise OSError if `write_atomically` could not write this file. The file itself is not touched."""
+    if _is_stream(file):
+        return
     name, descriptor = _open_beside(file, PRIVATE)
     os.close(descriptor)
     name.unlink()
@@ -43,14 +49,16 @@ def _open_beside(file: Path, mode: int) -> tuple[Path, int]:
     """Create a file in the same folder, which can take the file's place at once."""
     if file.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
-    if file.exists() and not file.is_file():
-        raise OSError(errno.EINVAL, "it is a device or a pipe", str(file))
     name = file.parent / f".{file.name}.{secrets.token_hex(8)}"
     try:
         # O_EXCL follows no link, so an attacker's link is never opened.
         return name, os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(file)) from None
+
+
+def _is_stream(file: Path) -> bool:
+    return file.exists() and not file.is_file() and not file.is_dir()
 
 
 def _mode(file: Path) -> int | None:

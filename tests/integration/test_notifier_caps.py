@@ -238,7 +238,7 @@ async def test_a_digest_tells_two_near_misses_of_a_plan(notifier: NotifierHarnes
     said = [" ".join(body(mail).split()) for mail in notifier.mails(LEEDS)]
     assert "to buy this when you do, but the dates of York and Bradford do not meet yours." in said[0]
     assert "to buy this, but not when you do." in said[1]
-    assert "If you waited, both could go to tender between 1 September 2027 and 30 September 2027." in said[1]
+    assert "If you waited, both could go to tender between 1 and 30 September 2027." in said[1]
     assert capped("near-miss") - before == 1
 
 

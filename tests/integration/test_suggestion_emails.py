@@ -161,6 +161,16 @@ async def test_emails_mention_the_charter_only_where_every_need_is_ict(line: Lin
             assert "Charter" not in said
 
 
+async def test_the_footer_tells_nothing_of_a_match_only_plan(line: Line) -> None:
+    gritting = {"title": "Winter gritting of roads", "description": "Gritting of main roads.", "cpv": ["90620000"]}
+    await line.plans(*(plan(authority, sharing="match_only") for authority in (LEEDS, BRADFORD)))
+    await line.plans(*(plan(authority, sharing="match_only", **gritting) for authority in (KIRKLEES, CALDERDALE)))
+    await _tell(line)
+    for authority in (LEEDS, KIRKLEES):
+        (mail,) = line.notifier.mails(authority.lower())
+        assert "takes part in Jointly." in " ".join(body(mail).split())
+
+
 async def _respond(line: Line, about: str, answer: str) -> None:
     """Leeds answers its pair with Bradford, or the suggested group."""
     if about == "group":

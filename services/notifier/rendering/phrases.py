@@ -7,15 +7,14 @@ from typing import Final
 from events.fields import Origin, Window
 from events.opportunities import NearestMove
 from matching.reference import region
-from matching.text.formatting import format_date, join_words
+from matching.text import formatting
+from matching.text.formatting import join_words
 from services.notifier.rendering.plain_text import sanitise
 
 
 def format_date_range(window: Window) -> str:
-    """A window in words: "between 1 March 2027 and 30 June 2027"."""
-    if window.earliest == window.latest:
-        return f"on {format_date(window.earliest)}"
-    return f"between {format_date(window.earliest)} and {format_date(window.latest)}"
+    """A window in words: "between 1 March and 30 June 2027"."""
+    return formatting.format_date_range(window.earliest, window.latest)
 
 
 def say_move(move: NearestMove, waits: str) -> str:

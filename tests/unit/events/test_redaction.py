@@ -107,6 +107,8 @@ def test_the_short_fields_lose_them_too() -> None:
     kept = redact(PlanPublished.model_validate(PLAN.model_dump() | {"procurement": "ocds-b5fd17-0123456789"}))
     assert isinstance(kept, PlanPublished)
     assert kept.procurement == "ocds-b5fd17-0123456789"
+    marked = redact(PlanPublished.model_validate(PLAN.model_dump() | {"procurement": "RFQ-2026/0123/456/7890"}))
+    assert marked.procurement == "RFQ-2026/0123/456/7890"
 
 
 def test_a_line_of_jsonl_loses_them(tmp_path: Path) -> None:
