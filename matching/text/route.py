@@ -64,8 +64,8 @@ _SET_UP: Final = re.compile(
     r"|\b(?:establish\w*|set(?:ting)? up|creat(?:e|es|ed|ing|ion of)|form|put(?:ting)? in place|procur(?:e|ed|ing)|"
     r"enter(?:ing)? into|award(?:ed)?|secure|join|require|"
     r"(?:appoint\w*|admission|suppliers) (?:[\w-]+ ){0,4}?(?:on)?to)"
-    rf" (?:the |a |an |its |this |our )?(?:(?!(?:to|in|that|is|are|will|via|under|through|using|off|from|on|against|by|following"
-    rf"|listed|as|current|present|existing|{_ADJECTIVES})\b)[\w&'()/-]+,? ){{0,6}}?{_KIND}\b",
+    rf" (?:the |a |an |its |this |our )?(?:(?!(?:to|in|that|is|are|will|via|under|through|using|off|from|on|against"
+    rf"|by|following|listed|as|current|present|existing|{_ADJECTIVES})\b)[\w&'()/-]+,? ){{0,6}}?{_KIND}\b",
     re.I,
 )
 
