@@ -28,7 +28,8 @@ _ACRONYM: Final = re.compile(r"[b-df-hj-np-tv-xz]{3,6}")
 _KINDS: Final = frozenset(["nhs", "ccg", "plc", "llp", "ltd"])
 """Acronyms for a kind of body, which identify none."""
 
-# Agencies of British departments and other parts whose names do not say so, in telling words (`_telling`).
+# Agencies of British departments and other parts whose names do not say so, in telling words (`_telling`). An
+# acronym of two letters must be the whole name (`=`).
 _PARTS_OF: Final = {
     "ministry justice|moj": (
         "court tribunal service|hmct|legal aid agency|prison probation service|hmpp|"
@@ -40,14 +41,16 @@ _PARTS_OF: Final = {
         "hydrographic office"
     ),
     "home office": "passport office|hmpo|border force|visa immigration",
-    "cabinet office": "government digital service|gd|crown commercial service|civil service hr",
+    "cabinet office": "government digital service|=gd|crown commercial service|civil service hr",
     "department transport|dft": (
         "driver vehicle licensing agency|dvla|driver vehicle standard agency|dvsa|maritime coastguard agency"
     ),
     "department education": "education skill funding agency|standard testing agency",
     "department health|dhsc": "medicine healthcare product regulatory agency|public health england",
-    "foreign commonwealth office|fco": "fco service",
+    "foreign commonwealth office|fco|foreign commonwealth development office|fcdo": "fco service|fcdo service",
 }
+_APART: Final = frozenset(["scottish", "scotland", "ireland", "wale", "welsh", "museum"])
+"""Telling words of bodies outside a department: those of another nation, and its museums."""
 
 
 def is_same_body(one: str, other: str) -> bool:
@@ -104,7 +107,7 @@ def _is_parent(parent: tuple[str, ...], part: tuple[str, ...]) -> bool:
     """Whether a table says that one body belongs to the other. Two parts of one department are strangers."""
     # The parent's name begins with the department: others only tell with whom a body works.
     begins = " ".join(parent) + " "
-    return any(
+    return _outside(parent) == _outside(part) and any(
         begins.startswith(tuple(f"{name} " for name in department.split("|")))
         and _names_one(parts, part)
         and not _names_one(parts, parent)
@@ -112,10 +115,15 @@ def _is_parent(parent: tuple[str, ...], part: tuple[str, ...]) -> bool:
     )
 
 
+def _outside(words: tuple[str, ...]) -> set[str]:
+    """The words by which a body is no part of a British department; one of England and Wales is."""
+    return {word for word in words if word in _APART and not (word == "wale" and "england" in words)}
+
+
 def _names_one(listed: str, words: tuple[str, ...]) -> bool:
-    """Whether a name has the words of one of the listed bodies in a row."""
-    spaced = f" {' '.join(words)} "
-    return any(f" {body} " in spaced for body in listed.split("|"))
+    """Whether a name has the words of one of the listed bodies in a row, or is the one marked `=`."""
+    name = " ".join(words)
+    return any(f" {body} " in f" {name} " or body == f"={name}" for body in listed.split("|"))
 
 
 def _acronym_meets(short: tuple[str, ...], spelled: tuple[str, ...]) -> bool:

@@ -42,24 +42,30 @@ _REOPENING: Final = re.compile(
 # In descriptions "framework" alone says nothing: it may be one of policy, or an earlier contract. The verb does.
 _ADJECTIVES: Final = (
     r"(?:policy|legal|regulatory|statutory|democratic|strategic|outcomes?|competency|quality|planning|governance|"
-    r"performance|assurance|formal|inspection|commissioning)"
+    r"performance|assurance|formal|inspection|commissioning|\.net|react|angular|django|laravel"
+    # A framework "of skills training" is bought, one of skills is not.
+    r"|(?:skills|evaluation|employability|care act|early help|plan)(?= framework))"
 )
 _KIND: Final = r"(?:(?:open |flexible |pseudo )?framework\w*|dps|dynamic purchasing system)"
 _USED: Final = re.compile(
     r"\b(?:via|through|under|using|utilis\w+|(?:off|from|registered on|listed on))"
     r" (?:(?:the|an existing|its|our|their|existing) )?"
     r"(?!(?:a|an|new|proposed|this|these|resulting)\b)"
-    rf"(?:(?!(?:to|of|for|and|or|is|are|will|that|in|a|new|{_ADJECTIVES})\b)[\w&'()/.-]+,? ){{0,7}}?{_KIND}\b",
+    rf"(?P<name>(?:(?!(?:to|of|for|and|or|is|are|will|that|in|a|new|{_ADJECTIVES})\b)[\w&'()/.-]+,? ){{0,7}}?)"
+    rf"(?P<kind>{_KIND})\b",
     re.I,
 )
+# What tells an agreement from a framework of thought: a name or number before it, or one of these after it.
+_NAMED: Final = re.compile(r"(?!(?:The|Its|Our|Their|An?)\b)(?<![\w'.-])(?:[A-Z]|\w*\d)")
+_NAMED_AFTER: Final = re.compile(r" (?i:agreements?\b|\(?(?:ref|lot)\b)| \(?[A-Z]*\d")
 _SET_UP: Final = re.compile(
     r"^(?:an? |the |this |open |national )?(?:framework|dps|dynamic purchasing system)(?: agreement| \(dps\))?"
     r" (?:award )?(?:for|is for|will|relates to)\b"
     r"|\b(?:establish\w*|set(?:ting)? up|creat(?:e|es|ed|ing|ion of)|form|put(?:ting)? in place|procur(?:e|ed|ing)|"
     r"enter(?:ing)? into|award(?:ed)?|secure|join|require|"
     r"(?:appoint\w*|admission|suppliers) (?:[\w-]+ ){0,4}?(?:on)?to)"
-    rf" (?:the |a |an |its |this |our )?(?:(?!(?:to|in|that|is|are|will|via|under|through|using|off|from|existing"
-    rf"|{_ADJECTIVES})\b)[\w&'()/-]+,? ){{0,6}}?{_KIND}\b",
+    rf" (?:the |a |an |its |this |our )?(?:(?!(?:to|in|that|is|are|will|via|under|through|using|off|from|on|against"
+    rf"|by|following|listed|as|current|present|existing|{_ADJECTIVES})\b)[\w&'()/-]+,? ){{0,6}}?{_KIND}\b",
     re.I,
 )
 
@@ -85,7 +91,14 @@ def _described(text: str) -> Route | None:
     set_up = _SET_UP.search(text)
     if set_up:
         return Route.DYNAMIC_PURCHASING if _DYNAMIC_PURCHASING.search(set_up.group()) else Route.FRAMEWORK
-    return Route.CALL_OFF if _USED.search(text) else None
+    return Route.CALL_OFF if any(_is_agreement(used) for used in _USED.finditer(text)) else None
+
+
+def _is_agreement(used: re.Match[str]) -> bool:
+    """Whether what a purchase goes through is an agreement: "under the framework" may be one of law or software."""
+    if _DYNAMIC_PURCHASING.search(used["kind"]) or "agreement" in used["name"].lower():
+        return True
+    return bool(_NAMED.search(used["name"]) or _NAMED_AFTER.match(used.string, used.end()))
 
 
 def _calls_off(text: str) -> bool:

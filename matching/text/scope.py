@@ -17,7 +17,7 @@ class Scope(StrEnum):
     ESTATE = "estate"
     AREA = "area"
     OTHERS = "others"
-    """Not the authority itself, but members of a scheme of its own: academies, leaseholders."""
+    """Not the authority itself, but members of its insurance scheme: academies, leaseholders."""
 
 
 _OPENING: Final = 400
@@ -53,10 +53,17 @@ _ESTATE: Final = re.compile(
     re.I,
 )
 
+# Only insurance is bought for members alone: other purchases for academies or leaseholders serve the rest as well.
+_INSURANCE: Final = re.compile(r"\binsurances?\b|(?<!\bsupply )\bcover\b(?! (?:supervisors?|teachers?)\b)", re.I)
 _OTHERS: Final = re.compile(
     r"\b(?:academies|(?:multi[- ])?academy trusts|leaseholders?'?"
     r"|schools'? (?:[\w']+ ){0,2}(?:insurance|cover|scheme)"
     r"|(?:insurance|cover|scheme) for (?:[\w']+ ){0,3}schools)(?!\w)",
+    re.I,
+)
+_OWN_TOO: Final = re.compile(
+    r"\bschools,? (?:and|&) (?:[\w']+ )?academies\b|\bacademies,? (?:and|&) (?:[\w']+ )?schools\b"
+    r"|\btenants,? (?:and|&) leaseholders\b|\bleaseholders,? (?:and|&) tenants\b",
     re.I,
 )
 
@@ -105,7 +112,7 @@ def scope_of(plan: Plan) -> Scope | None:
     Only a title names one site: descriptions name places for many other reasons, such as where to send the bids.
     """
     title = squeeze(tidy(plan.title))
-    if _OTHERS.search(title):
+    if _INSURANCE.search(title) and _OTHERS.search(title) and not _OWN_TOO.search(title):
         return Scope.OTHERS
     return _told(title) or _named(title) or _told(squeeze(tidy(plan.description[:_OPENING])))
 

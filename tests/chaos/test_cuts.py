@@ -151,6 +151,8 @@ def plan_of(case: int, side: int, revision: int, more: int = 0) -> PlanPublished
             "authority": authority,
             "revision": revision,
             "kind": "renewal",
+            # With a code of software, distance matters little: each pair is at notify, well above the threshold.
+            "cpv": ["48450000"],
             "value": {"amount": 400_000},
             "tender_window": {"earliest": "2027-06-01", "latest": "2027-09-30"},
         }

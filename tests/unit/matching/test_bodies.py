@@ -20,6 +20,10 @@ SAME = [
     ("legal-aid-agency", "ministry-of-justice-digital"),
     ("dvla", "department-for-transport"),
     ("british-army", "ministry-of-defence-corsham"),
+    ("cabinet-office", "gds"),
+    ("foreign-commonwealth-and-development-office-fcdo", "fco-services"),
+    ("fcdo", "fcdo-services"),
+    ("ministry-of-justice", "national-probation-service-for-england-and-wales"),
 ]
 OTHERS = [
     ("environment-agency", "scottish-environment-protection-agency"),
@@ -32,6 +36,13 @@ OTHERS = [
     ("legal-aid-agency", "hm-courts-tribunal-service"),
     ("her-majesty-s-courts-and-tribunals-service", "home-office"),
     ("fco-services", "ministry-of-defence"),
+    ("ministry-of-justice", "scottish-courts-and-tribunals-service"),
+    ("ministry-of-justice", "northern-ireland-courts-and-tribunals-service"),
+    ("ministry-of-defence", "royal-air-force-museum"),
+    ("ministry-of-defence", "national-museum-of-the-royal-navy"),
+    ("department-of-education-northern-ireland", "standards-and-testing-agency"),
+    ("department-of-health-northern-ireland", "public-health-england"),
+    ("cabinet-office", "gd-construction"),
 ]
 
 

@@ -52,6 +52,32 @@ def test_text_and_codes_decide_together(text: dict[str, object], codes: tuple[st
     assert category(**text, cpv=codes) == name
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Laptops for primary schools",
+        "Payroll for primary and secondary schools",
+        "Cleaning of primary schools",
+        "Counselling for staff",
+        "Hire of temporary fencing for events",
+        "Painting classes for older people",
+        "Patching of servers",
+        "Coastal path guided walks",
+        "Adaptation of vehicles for wheelchair users",
+    ],
+)
+def test_one_word_of_a_need_makes_no_works_and_no_care(title: str) -> None:
+    told = {"health and social care"} if "older people" in title else set()
+    assert category(title=title, description="", cpv=()) not in {"building works", "health and social care"} - told
+
+
+@pytest.mark.parametrize(
+    "title", ["Primary school extension", "Carriageway resurfacing and patching", "Painting and decorating of homes"]
+)
+def test_works_are_still_told(title: str) -> None:
+    assert category(title=title, description="", cpv=()) == "building works"
+
+
 def test_an_unclear_plan_is_as_local_as_its_likely_categories() -> None:
     """Whatever the category is, two plans of which each is likely care are no purchase for the whole country."""
     policy, names = engine().policy, ("health and social care", "education and training", "leisure and culture")

@@ -55,6 +55,30 @@ def test_a_firm_or_a_thing_is_no_post(title: str) -> None:
     assert not is_post(title, "")
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Training for social workers",
+        "Uniforms for parking attendants",
+        "Laptops for social workers",
+        "Vehicles for parks teams",
+        "Grounds maintenance - Parks team",
+        "Home to school transport with passenger assistants",
+        "Replacement of roof lead",
+        "Removal of asbestos and lead",
+        "Virtual assistant",
+        "Print manager",
+    ],
+)
+def test_whom_a_purchase_is_for_is_no_post(title: str) -> None:
+    assert not is_post(title, "")
+
+
+@pytest.mark.parametrize("title", ["Technical lead", "Tax system - Practice lead for testing", "Pensions: Team lead"])
+def test_a_lead_with_a_field_is_a_post(title: str) -> None:
+    assert is_post(title, "")
+
+
 @pytest.mark.parametrize("title", ["Scrum master", "Social worker (locum)", "Interim head of finance"])
 def test_two_posts_of_one_name_are_digest_at_most(title: str) -> None:
     one, other = (features(plan(council, title=title, description="", cpv=())) for council in (LEEDS, YORK))

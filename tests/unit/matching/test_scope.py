@@ -58,6 +58,25 @@ def test_other_words_tell_none(title: str, description: str) -> None:
     assert scope_of(plan(title=title, description=description)) is None
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        "School meals for primary schools and academies",
+        "Cleaning of all schools and academies",
+        "Payroll for schools and academies",
+        "Insurance for schools and academies",
+        "Buildings insurance for tenants and leaseholders",
+        "Fire door replacement for tenants and leaseholders",
+        "Leaseholder management system",
+        "Schools heating replacement scheme",
+        "Sector-based work academies",
+        "Supply cover for academies",
+    ],
+)
+def test_only_insurance_is_a_scheme_for_others(title: str) -> None:
+    assert scope_of(plan(title=title, description="")) is not Scope.OTHERS
+
+
 @pytest.mark.parametrize("noise", ["\n", " \t", "\u00a0"])
 def test_white_space_hides_no_scope(noise: str) -> None:
     assert scope_of(plan(title=f"Cleaning of all{noise}schools", description="")) is Scope.ESTATE

@@ -62,9 +62,12 @@ def test_a_check_touches_no_file_and_names_the_one_that_was_asked_for(tmp_path: 
         assert raised.value.filename == str(missing)
 
 
-def test_a_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+def test_a_pipe_takes_the_text_and_stays_a_pipe(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with pytest.raises(OSError, match="a device or a pipe"):
-        write_atomically(pipe, "one")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    check_writable(pipe)
+    write_atomically(pipe, "one")
+    assert os.read(reader, 10) == b"one"
+    os.close(reader)
     assert (pipe.is_fifo(), len(list(tmp_path.iterdir()))) == (True, 1)
