@@ -82,7 +82,7 @@ def fit(examples: Sequence[Example], policy: Policy, name: str) -> Scorer:
 
 
 def calibrated(scorer: Scorer, logits: Floats, signs: NDArray[np.bool_]) -> Scorer:
-    """Scale and shifts the scorer's sum so that its probabilities are right on unseen pairs.
+    """Scale and shift the scorer's sum so that its probabilities are right on unseen pairs.
 
     `logits`, shape (n,), are of pairs outside the fit; `signs` says whether each was judged a match.
     """

@@ -38,7 +38,7 @@ def _move(found: ScoredPair, policy: Policy) -> str | None:
             (
                 -band.rank,
                 step < 0 and found.meeting.near_miss,
-                authority_short_name(mover.plan.authority),
+                _name(mover),
                 mover,
                 moved,
                 band,

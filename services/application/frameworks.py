@@ -70,7 +70,7 @@ async def check(session: AsyncSession, settings: Settings, plan_id: str, embed_m
 async def import_lots(
     sessions: Sessions, settings: Settings, lots: Sequence[FrameworkLot], embed_missing: EmbedMissing
 ) -> dict[str, int]:
-    """Replace frameworks, and stores the vectors of their texts, so that a later check needs no model."""
+    """Replace frameworks, and store the vectors of their texts, so that a later check needs no model."""
     async with sessions() as session:
         stored = await load_stored_context(session, settings, embed_missing)
         vectors = await lot_vectors(session, stored[0], lots) if stored else {}

@@ -77,7 +77,7 @@ class SmtpChannel:
             await _quit(client)
 
     async def check(self) -> None:
-        """Connect and signs in; send nothing. Raises TemporaryError."""
+        """Connect and sign in; send nothing. Raises TemporaryError."""
         client = self._client()
         try:
             await _classify_errors(client.connect(), permanent=TemporaryError)

@@ -57,7 +57,7 @@ async def handle(
     clock: Clock,
     notify_batch_seconds: float,
 ) -> None:
-    """Handle a batch: dead-letters records that are no opportunity events, and turns the others into intents."""
+    """Handle a batch: dead-letter records that are no opportunity events, and turn the others into intents."""
     with metrics.HANDLING.labels(process="notifier").time():
         told = []
         for record in records:
@@ -77,7 +77,7 @@ async def handle(
 async def record_intents(
     sessions: Sessions, told: Sequence[OpportunityEvent], at: datetime, notify_batch_seconds: float
 ) -> list[OpportunityEvent]:
-    """Add the intents that follow from these states, and cancels outdated ones, in one transaction.
+    """Add the intents that follow from these states, and cancel outdated ones, in one transaction.
 
     A state older than the database's is skipped, since a newer event follows. Returns states that the database never
     had: the matcher writes an opportunity before the relay publishes it, so they come from another source.

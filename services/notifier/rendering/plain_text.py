@@ -58,7 +58,7 @@ def sanitise(text: str, limit: int = 200) -> str:
 
 
 def visible(text: str) -> str:
-    """Remove invisible characters, on one line; converts joints of addresses and all digits to ASCII."""
+    """Remove invisible characters, on one line; convert joints of addresses and all digits to ASCII."""
     return "".join(map(_visible, text))
 
 
