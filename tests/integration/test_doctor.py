@@ -1,6 +1,7 @@
 """`jointly doctor` on real parts: all there, each of them away, and what it says of each."""
 
 import asyncio
+import gc
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -96,9 +97,12 @@ def test_a_part_that_is_away_is_named(
     assert any(other["verdict"] == "ok" for other in found.values())
 
 
+# The client leaves a connection open that is cut off while it opens; the command ends soon after.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_group_that_no_broker_coordinates_does_not_hold_up_the_rest(parts: pytest.MonkeyPatch) -> None:
     parts.setattr(diagnosis, "LAG_SECONDS", 0.001)
     ended, found = examined()
+    gc.collect()  # here, and not in some later test
     assert (ended, found["lag"]["verdict"]) == (ExitCode.REFUSED, "failed")
     assert "how far the groups are: look at its __consumer_offsets" in found["lag"]["sentences"][0]
     assert found["work"]["verdict"] == "ok"
