@@ -54,7 +54,6 @@ class Prefetcher:
         self._prepare = prepare
         self._batch_records = batch_records
         self._unprepared: list[Record] = []
-        self._bytes = 0
         self._queue: deque[PrefetchedBatch] = deque()
         self._reader: asyncio.Task[None] | None = None
         self._last_asked = 0.0
@@ -78,9 +77,8 @@ class Prefetcher:
 
     def discard(self) -> Records:
         """Drop and return everything in the queue: its partitions are revoked, or an earlier batch is rewound."""
-        dropped = [*(record for batch in self._queue for record in batch.records), *self._unprepared]
+        dropped = self._held()
         self._queue.clear()
-        self._bytes = 0
         self._unprepared = []
         self._space_freed.set()
         self._state_changed.set()
@@ -91,8 +89,11 @@ class Prefetcher:
         while self._queue and self._queue[0].prepared.done() and len(taken) + len(self._queue[0].records) <= limit:
             taken += self._queue.popleft().records
             self._space_freed.set()
-        self._bytes -= sum(map(size_of, taken))
         return taken
+
+    def _held(self) -> list[Record]:
+        """Return everything that was read ahead, in order."""
+        return [*(record for batch in self._queue for record in batch.records), *self._unprepared]
 
     def _raise_reader_error(self) -> None:
         if self._reader is not None and self._reader.done():
@@ -106,9 +107,9 @@ class Prefetcher:
 
     async def _read(self) -> None:
         while time.monotonic() - self._last_asked < MAX_IDLE_READ_SECONDS:
-            held = len(self._unprepared) + sum(len(batch.records) for batch in self._queue)
-            room = MAX_BATCHES * self._batch_records - held
-            if room <= 0 or self._bytes >= MAX_AHEAD_BYTES:
+            held = self._held()
+            room = MAX_BATCHES * self._batch_records - len(held)
+            if room <= 0 or sum(map(size_of, held)) >= MAX_AHEAD_BYTES:
                 self._space_freed.clear()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._space_freed.wait(), POLL_TIMEOUT_SECONDS)
@@ -117,9 +118,7 @@ class Prefetcher:
             found = await self._poll(timeout_ms=int(POLL_TIMEOUT_SECONDS * 1000), max_records=room)
             # No await from here until the records are queued: `discard` must find every record of an assignment, and
             # between two assignments a poll returns nothing.
-            read = [record for some in found.values() for record in some]
-            self._unprepared += read
-            self._bytes += sum(map(size_of, read))
+            self._unprepared += [record for some in found.values() for record in some]
             self._start_prepare()
 
     def _start_prepare(self) -> None:
