@@ -31,35 +31,25 @@ def _move(found: ScoredPair, policy: Policy) -> str | None:
     best = policy.bands.of(score_of(found.specification, 1.0, found.region, found.value, policy))
     if limits.lowest(best, limits.of_pair(found.a, found.b, policy)).rank <= found.band.rank:
         return None
-    pairs = ((found.a, found.b), (found.b, found.a))
+    sides = ((found.a, found.b), (found.b, found.a))
+    pairs = [(authority_short_name(mover.plan.authority), mover, other) for mover, other in sides]
     for months in range(1, MAX_MONTHS + 1):
         options = [
             # Of two moves for a near miss, the reasons have said that the earlier plan would wait.
-            (
-                -band.rank,
-                step < 0 and found.meeting.near_miss,
-                _name(mover),
-                mover,
-                moved,
-                band,
-            )
-            for mover, other in pairs
+            ((-band.rank, step < 0 and found.meeting.near_miss), who, mover, moved, band)
+            for who, mover, other in pairs
             for step in (-months, months)
             if (moved := timing.shift_span(mover.span, step)) is not None and moved.earliest >= found.as_of
             if (band := _band_after(found, moved, other, policy)).rank > found.band.rank
         ]
         if options:
-            _, _, who, mover, moved, band = min(options, key=lambda option: option[:3])
+            _, who, mover, moved, band = min(options, key=lambda option: option[:2])
             before, after = (format_month(date.fromordinal(day)) for day in (mover.span.earliest, moved.earliest))
             if found.meeting.near_miss and moved.earliest > mover.span.earliest:
                 # The reasons say until when: two months for one wait would confuse.
                 return f"If {who} waited {_months_text(months)}, {_OUTCOMES[band]}."
             return f"If {who} moved its tender from {before} to {after}, {_OUTCOMES[band]}."
     return None
-
-
-def _name(f: Features) -> str:
-    return authority_short_name(f.plan.authority)
 
 
 def _months_text(count: int) -> str:
