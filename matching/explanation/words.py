@@ -72,7 +72,7 @@ def telling_words(a: Features, b: Features, synonyms: Mapping[str, str]) -> list
     """The most telling shared words, strongest first, as the first plan writes them. `synonyms`: of the policy; what
     they add to a text is not quoted."""
     written: dict[str, str] = {}
-    for run in _runs(_unexpanded(a.texts, synonyms)):
+    for run in _runs(_unexpanded(a.texts, tuple(synonyms.values()))):
         for word in run:
             written.setdefault(_stem(word), _plain(word))
     shared = [s for s in shared_terms(a.all_terms, b.all_terms, _ASKED) if s in written and s not in FILLERS]
@@ -81,8 +81,9 @@ def telling_words(a: Features, b: Features, synonyms: Mapping[str, str]) -> list
 
 def telling_phrases(a: Features, b: Features, synonyms: Mapping[str, str]) -> list[str]:
     """The telling words, each with its neighbours where both texts have the same: "personal protective equipment"."""
-    there = _phrases(_unexpanded(b.texts, synonyms))
-    common = [phrase for stems, phrase in _phrases(_unexpanded(a.texts, synonyms)).items() if stems in there]
+    meanings = tuple(synonyms.values())
+    there = _phrases(_unexpanded(b.texts, meanings))
+    common = [phrase for stems, phrase in _phrases(_unexpanded(a.texts, meanings)).items() if stems in there]
     said: list[tuple[str, ...]] = []
     for word in telling_words(a, b, synonyms):
         if not any(word.lower() in (_plain(one).lower() for one in phrase) for phrase in said):
@@ -109,11 +110,12 @@ def is_told(phrase: str, need: str) -> bool:
     return all(_is_filler(word) or word.lower() in need.lower() for word in re.split(r"[ -]", phrase))
 
 
-def _unexpanded(texts: CleanedTexts, synonyms: Mapping[str, str]) -> CleanedTexts:
-    return CleanedTexts(remove_meanings(texts.title, synonyms), remove_meanings(texts.body, synonyms))
+# A plan is explained beside all its partners in turn: so this, its runs and its phrases are kept.
+@lru_cache(maxsize=1000)
+def _unexpanded(texts: CleanedTexts, meanings: tuple[str, ...]) -> CleanedTexts:
+    return CleanedTexts(remove_meanings(texts.title, meanings), remove_meanings(texts.body, meanings))
 
 
-# A plan is explained beside all its partners in turn.
 @lru_cache(maxsize=1000)
 def _runs(texts: CleanedTexts) -> tuple[tuple[str, ...], ...]:
     """The words of a plan as it writes them, cut at stop words, numbers and punctuation."""

@@ -60,9 +60,9 @@ def expand_synonyms(text: str, synonyms: Mapping[str, str]) -> str:
     return re.sub(r"[A-Za-z][A-Za-z0-9&+]*", add, text)
 
 
-def remove_meanings(text: str, synonyms: Mapping[str, str]) -> str:
-    """Remove what `expand_synonyms` added."""
-    for meaning in synonyms.values():
+def remove_meanings(text: str, meanings: Iterable[str]) -> str:
+    """Remove the meanings that `expand_synonyms` added."""
+    for meaning in meanings:
         text = text.replace(f" ({meaning})", "")
     return text
 
