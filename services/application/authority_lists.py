@@ -12,9 +12,7 @@ from matching.plan import Status
 from services.application.explain import redact_for_now
 from services.application.list_items import CoalitionItem, DeadlineItem, Item, OpportunityItem, PlanItem
 from services.domain.authority_deadlines import Deadline, DeadlineKind, coalition_deadlines, contract_deadline
-from services.domain.coalition import (
-    LIVING,
-)
+from services.domain.coalition import LIVING
 from services.domain.disclosure import is_open, pounds_of, redact_coalition
 from services.domain.reorganisation import full_name_on, waits_for_person
 from services.store import authority_lists as store

@@ -8,10 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import CoalitionMember, CoalitionState, CoalitionStatus, MemberState
-from services.domain.coalition import (
-    AGREED,
-    LIVING,
-)
+from services.domain.coalition import AGREED, LIVING
 from services.domain.disclosure import is_open
 from services.domain.reorganisation import name_on
 from services.domain.route_prompt import route_lines, route_prompts

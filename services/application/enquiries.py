@@ -12,9 +12,7 @@ from events.responses import EnquiryAnswer, ResponseEnquiry
 from matching.plan import Status
 from services.application.responses import ResponseError, Subject, build
 from services.domain.benchmark_enquiries import Enquiry, answer_enquiry, contract_problem, still_asks
-from services.domain.benchmark_requests import (
-    BenchmarkRequest,
-)
+from services.domain.benchmark_requests import BenchmarkRequest
 from services.domain.coalition_answers import AnswerRefusedError
 from services.domain.disclosure import Requester, shown_requester
 from services.domain.reorganisation import name_on

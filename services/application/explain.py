@@ -17,14 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from matching.assessment import Assessment, Band, NearestMove
 from matching.engine import Features
 from matching.plan import Plan, Window
-from services.domain.disclosure import (
-    are_open,
-    include_private,
-    is_open,
-    pair_sharing,
-    plan_facts,
-    redact_opportunity,
-)
+from services.domain.disclosure import are_open, include_private, is_open, pair_sharing, plan_facts, redact_opportunity
 from services.domain.reorganisation import full_name_on
 from services.matcher.context import MatcherContext
 from services.matcher.stored_context import load_stored_context

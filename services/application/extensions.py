@@ -10,11 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.responses import ResponseDecided
 from matching.plan import Status
 from services.application.responses import ResponseError, Subject, build
-from services.domain.benchmark_requests import (
-    BenchmarkRequest,
-    is_overdue,
-    is_without_benchmark,
-)
+from services.domain.benchmark_requests import BenchmarkRequest, is_overdue, is_without_benchmark
 from services.store import benchmark_requests as store
 
 

@@ -19,11 +19,7 @@ from services.application.own_answers import CoalitionWithBars, OwnAnswer, own_a
 from services.application.own_groups import OwnGroup, groups_of_plan
 from services.application.possible_acts import possible_acts
 from services.application.responses import ResponseError, Subject, find_subject
-from services.domain.disclosure import (
-    UNSAID_EXPLANATION,
-    is_open,
-    plan_facts,
-)
+from services.domain.disclosure import UNSAID_EXPLANATION, is_open, plan_facts
 from services.domain.framework_prompt import framework_prompts
 from services.domain.introduction import is_agreed
 from services.domain.reorganisation import name_on, say_consent, waits_for_person

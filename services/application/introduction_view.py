@@ -6,11 +6,7 @@ from datetime import date
 from events.opportunities import OpportunityState
 from events.responses import IntroductionAnswer
 from services.domain.disclosure import are_open
-from services.domain.introduction import (
-    IntroductionSide,
-    is_agreed,
-    is_asking,
-)
+from services.domain.introduction import IntroductionSide, is_agreed, is_asking
 
 
 @dataclass(frozen=True, slots=True)

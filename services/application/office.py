@@ -11,9 +11,7 @@ from events.coalitions import CoalitionMember, CoalitionState, CoalitionStatus, 
 from events.opportunities import OpportunityState
 from matching.features import kin_of
 from services.application.council_lines import CouncilLine, describe, member_line, other_line
-from services.domain.coalition import (
-    MIN_MEMBERS,
-)
+from services.domain.coalition import MIN_MEMBERS
 from services.domain.disclosure import is_open, plan_facts, shown_to_party
 from services.domain.opportunity_status import OpportunityStatus
 from services.domain.parties import Party

@@ -6,10 +6,7 @@ from datetime import date
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import CoalitionStatus, MemberState
-from services.domain.coalition import (
-    HOLDING,
-    Coalition,
-)
+from services.domain.coalition import HOLDING, Coalition
 from services.domain.coalition_words import PLACES, STATUS_WORDS
 from services.domain.reorganisation import name_on, waits_for_person
 from services.store import coalitions

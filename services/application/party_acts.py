@@ -10,9 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.coalitions import MemberState
 from events.responses import DelegationScope, ResponseConvened, ResponseDelegated
 from services.application.responses import ResponseError, build
-from services.domain.coalition import (
-    MIN_MEMBERS,
-)
+from services.domain.coalition import MIN_MEMBERS
 from services.domain.delegation import Delegation
 from services.domain.ids import party_subject
 from services.store import coalitions, delegations, parties

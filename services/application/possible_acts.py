@@ -6,9 +6,7 @@ from typing import Final
 
 from events.coalitions import CoalitionStatus
 from services.domain import coalition_answers as rules
-from services.domain.coalition import (
-    Coalition,
-)
+from services.domain.coalition import Coalition
 from services.domain.coalition_answers import AnswerRefusedError, InvitationRequest
 from services.domain.coalition_bars import Bars
 

@@ -18,14 +18,7 @@ from matching.engine import Engine
 from matching.plan import Plan
 from matching.policy import Policy, PolicyError
 from matching.scorer import Scorer, ScorerError
-from services.cli.offline import (
-    PlanFileError,
-    corpus_of,
-    default_cache,
-    features_of_plans,
-    read_plans,
-    say,
-)
+from services.cli.offline import PlanFileError, corpus_of, default_cache, features_of_plans, read_plans, say
 from services.cli.pairs import Pair, PairOutcome, features_of_pairs, pair_numbers, pair_table, read_pairs
 
 Judgements = Mapping[str, Mapping[str, int]]

@@ -10,12 +10,7 @@ from events.opportunities import OpportunityState
 from events.responses import IntroductionAnswer, ResponseIntroduced
 from services.coalitions.writing import Moment
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
-from services.domain.introduction import (
-    IntroductionSide,
-    ask_on,
-    is_agreed,
-    later_day,
-)
+from services.domain.introduction import IntroductionSide, ask_on, is_agreed, later_day
 from services.domain.notifications import NotificationChange, Purpose
 from services.platform.clock import LONDON
 from services.store import intents, introductions

@@ -31,15 +31,8 @@ from services.coalitions.benchmark_requests import record_decision, record_enqui
 from services.coalitions.pair_coalitions import load_standing, suggest_pair
 from services.coalitions.writing import Moment, write_with_plans
 from services.domain import coalition_answers as rules
-from services.domain.coalition import (
-    Coalition,
-)
-from services.domain.coalition_answers import (
-    AnswerRefusedError,
-    InvitationRequest,
-    RefusalReason,
-    ResponseOutcome,
-)
+from services.domain.coalition import Coalition
+from services.domain.coalition_answers import AnswerRefusedError, InvitationRequest, RefusalReason, ResponseOutcome
 from services.domain.coalition_bars import Bars
 from services.domain.coalition_undo import ActRecord, act_change, require_undoable, undo
 from services.store import coalitions as store

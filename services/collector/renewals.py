@@ -7,10 +7,7 @@ from typing import Any
 from events.fields import Origin
 from events.plans import PlanPayload, PlanPublished
 from matching.calendar import add_months
-from services.ingest.dates import (
-    BEFORE_CONTRACT,
-    window_before,
-)
+from services.ingest.dates import BEFORE_CONTRACT, window_before
 from services.ingest.entries import RefusedError, build_payload, plan_id
 from services.ingest.loose_json import as_object, as_text
 from services.ingest.ocds import fields

@@ -6,9 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from events.coalitions import CoalitionStatus, MemberState
-from services.domain.coalition import (
-    Coalition,
-)
+from services.domain.coalition import Coalition
 
 
 class DeadlineKind(StrEnum):

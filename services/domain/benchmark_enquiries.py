@@ -11,13 +11,7 @@ from matching.calendar import nation_of
 from matching.plan import Status
 from matching.text.formatting import format_date
 from services.domain.benchmark_cells import category_of
-from services.domain.benchmark_requests import (
-    BenchmarkNotice,
-    BenchmarkRequest,
-    BenchmarkStatus,
-    Tally,
-    is_current,
-)
+from services.domain.benchmark_requests import BenchmarkNotice, BenchmarkRequest, BenchmarkStatus, Tally, is_current
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
 from services.domain.deadlines import reminder_days
 from services.domain.disclosure import Tier, contract_is_open, contract_opens_on

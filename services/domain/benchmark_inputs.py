@@ -5,13 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from events.contracts import ContractPublished, WithheldReason
-from services.domain.benchmark_cells import (
-    BenchmarkCell,
-    PriceRecord,
-    Quarter,
-    build_cells,
-    category_of,
-)
+from services.domain.benchmark_cells import BenchmarkCell, PriceRecord, Quarter, build_cells, category_of
 from services.domain.disclosure import Tier, contract_is_open
 from services.domain.suppliers import suppliers_key
 

@@ -12,15 +12,7 @@ from typing import Final
 
 from events.coalitions import CoalitionStatus, MemberState, ProposalKind
 from events.responses import AnswerKind
-from services.domain.coalition import (
-    MAX_MEMBERS,
-    MIN_MEMBERS,
-    Coalition,
-    Invitation,
-    Member,
-    replace_member,
-    settle,
-)
+from services.domain.coalition import MAX_MEMBERS, MIN_MEMBERS, Coalition, Invitation, Member, replace_member, settle
 from services.domain.coalition_bars import Bars
 from services.domain.deadlines import DEFAULT_REPLY_DAYS, DeadlineError, check_new_reply_by, reply_by
 

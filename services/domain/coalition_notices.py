@@ -7,10 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from events.coalitions import CoalitionStatus, MemberState
-from services.domain.coalition import (
-    Coalition,
-    Member,
-)
+from services.domain.coalition import Coalition, Member
 from services.domain.deadlines import reminder_days
 
 

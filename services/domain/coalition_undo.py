@@ -18,12 +18,7 @@ from services.domain.coalition import (
     replace_member,
     settle,
 )
-from services.domain.coalition_answers import (
-    AnswerRefusedError,
-    RefusalReason,
-    require_free,
-    require_open,
-)
+from services.domain.coalition_answers import AnswerRefusedError, RefusalReason, require_free, require_open
 from services.domain.coalition_bars import Bars
 
 UNDO_DAYS: Final = 7

@@ -8,12 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from matching.calendar import (
-    Nation,
-    add_working_days,
-    working_day_on_or_before,
-    working_days_between,
-)
+from matching.calendar import Nation, add_working_days, working_day_on_or_before, working_days_between
 
 DEFAULT_REPLY_DAYS: Final = 20
 MIN_REPLY_DAYS: Final = 10

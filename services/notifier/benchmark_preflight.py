@@ -11,11 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.plan import Status
 from services.domain.benchmark_enquiries import is_wanted
-from services.domain.benchmark_requests import (
-    BenchmarkNotice,
-    BenchmarkRequest,
-    is_current,
-)
+from services.domain.benchmark_requests import BenchmarkNotice, BenchmarkRequest, is_current
 from services.domain.charter_scope import is_about_ict
 from services.domain.disclosure import shown_requester
 from services.domain.notifications import CancelReason

@@ -5,12 +5,7 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 from events.cloudevents import Event, encode
-from events.notifications import (
-    NotificationFailed,
-    NotificationPayload,
-    NotificationSent,
-    NotifiedOpportunity,
-)
+from events.notifications import NotificationFailed, NotificationPayload, NotificationSent, NotifiedOpportunity
 from events.topics import NOTIFICATIONS
 from services.domain.notifications import DeliveryFailure, IntentState
 from services.store.intents import Intent, Mail

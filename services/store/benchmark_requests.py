@@ -11,10 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from matching.plan import Status
-from services.domain.benchmark_requests import (
-    BenchmarkRequest,
-    BenchmarkStatus,
-)
+from services.domain.benchmark_requests import BenchmarkRequest, BenchmarkStatus
 from services.store.database import in_array, json_column, now, timestamp
 
 _REQUEST: TypeAdapter[BenchmarkRequest] = TypeAdapter(BenchmarkRequest)

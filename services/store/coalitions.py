@@ -11,12 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from events.coalitions import CoalitionStatus, MemberState
-from services.domain.coalition import (
-    CURRENT,
-    HOLDING,
-    LIVING,
-    Coalition,
-)
+from services.domain.coalition import CURRENT, HOLDING, LIVING, Coalition
 from services.domain.coalition_bars import Bars, plan_change
 from services.store import plans
 from services.store.database import in_array, json_column, now, timestamp

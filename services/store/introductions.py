@@ -8,10 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from events.responses import IntroductionAnswer
-from services.domain.introduction import (
-    IntroductionSide,
-    is_agreed,
-)
+from services.domain.introduction import IntroductionSide, is_agreed
 from services.store.database import in_array
 from services.store.opportunities import Opportunity
 

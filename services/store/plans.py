@@ -11,13 +11,7 @@ from sqlmodel import Field, SQLModel, col
 
 from matching.plan import Status
 from services.store.bulk_writes import BulkWrites
-from services.store.database import (
-    IDLE_IN_TRANSACTION_SECONDS,
-    in_array,
-    in_array_param,
-    json_column,
-    timestamp,
-)
+from services.store.database import IDLE_IN_TRANSACTION_SECONDS, in_array, in_array_param, json_column, timestamp
 from services.store.pipelined_queries import PipelinedQuery, Rows, fetch
 
 GIVE_UP_AFTER: Final = 3

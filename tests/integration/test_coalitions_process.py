@@ -26,15 +26,7 @@ from services.store.authority_keys import AuthorityKey
 from services.store.database import make_engine, make_sessions, now, transaction
 from tests.conftest import AnyBroker
 from tests.pipeline import Pipeline, payloads_of, pipeline, send_raw
-from tests.support.coalitions import (
-    ALL,
-    BRADFORD,
-    KIRKLEES,
-    LEEDS,
-    plan,
-    response_fields,
-    response_message,
-)
+from tests.support.coalitions import ALL, BRADFORD, KIRKLEES, LEEDS, plan, response_fields, response_message
 from tests.support.payroll_plans import enrol
 
 THREE = (LEEDS, BRADFORD, KIRKLEES)

@@ -18,16 +18,7 @@ from services.coalitions.benchmark_requests import sweep_requests
 from services.domain.audit import Channel
 from services.platform.settings import Settings
 from services.store.database import make_sessions, transaction
-from tests.support.coalitions import (
-    AS_OF,
-    BRADFORD,
-    KIRKLEES,
-    LEEDS,
-    CoalitionsHarness,
-    award,
-    plan,
-    plan_id,
-)
+from tests.support.coalitions import AS_OF, BRADFORD, KIRKLEES, LEEDS, CoalitionsHarness, award, plan, plan_id
 from tests.support.command_line import run_jointly
 from tests.support.contracts import ContractsHarness, contract
 from tests.support.crashes import CrashHarness

@@ -3,17 +3,7 @@
 from typing import Any
 
 from events.responses import DelegationScope, ResponseIntroduced, ResponseMembership
-from tests.support.coalitions import (
-    AS_OF,
-    BRADFORD,
-    KIRKLEES,
-    LEEDS,
-    pair_fields,
-    plan,
-    plan_id,
-    response_fields,
-    undo,
-)
+from tests.support.coalitions import AS_OF, BRADFORD, KIRKLEES, LEEDS, pair_fields, plan, plan_id, response_fields, undo
 from tests.support.notified_coalitions import THREE, Line
 from tests.support.notifier import body
 from tests.support.parties import OFFICE, OFFICE_NAME, convene, delegated, register_party, since

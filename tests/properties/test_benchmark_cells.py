@@ -7,14 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.domain.benchmark_cells import (
-    BenchmarkCell,
-    PriceRecord,
-    PriceStep,
-    Quarter,
-    build_cells,
-    size_class_of,
-)
+from services.domain.benchmark_cells import BenchmarkCell, PriceRecord, PriceStep, Quarter, build_cells, size_class_of
 
 QUARTERS = (Quarter(2026, 2), Quarter(2026, 3))
 NARROWEST = 1.05

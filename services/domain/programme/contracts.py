@@ -8,12 +8,7 @@ from datetime import date
 from events.benchmarks import ExtensionDecision
 from events.responses import EnquiryAnswer
 from matching.plan import Status
-from services.domain.benchmark_requests import (
-    BenchmarkRequest,
-    BenchmarkStatus,
-    decide,
-    is_without_benchmark,
-)
+from services.domain.benchmark_requests import BenchmarkRequest, BenchmarkStatus, decide, is_without_benchmark
 from services.domain.programme.records import RecordedDecision, RecordedEnquiry, RevisionKind, SharedContract
 from services.domain.programme.shares import PlanHistory
 

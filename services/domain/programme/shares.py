@@ -7,13 +7,7 @@ from enum import StrEnum
 from statistics import median
 from typing import Final
 
-from services.domain.programme.records import (
-    CharterStatus,
-    ProgrammeRevision,
-    RevisionKind,
-    Signatory,
-    status_on,
-)
+from services.domain.programme.records import CharterStatus, ProgrammeRevision, RevisionKind, Signatory, status_on
 
 STALE_DAYS: Final = 182
 """Six months: an authority is asked about a plan that it has not confirmed for longer."""

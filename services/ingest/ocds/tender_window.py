@@ -5,13 +5,7 @@ from itertools import chain
 
 from events.fields import Window
 from matching.calendar import add_months
-from services.ingest.dates import (
-    AFTER_ENGAGEMENT,
-    AROUND_NOTICE,
-    BEFORE_CONTRACT,
-    iso_day,
-    window_before,
-)
+from services.ingest.dates import AFTER_ENGAGEMENT, AROUND_NOTICE, BEFORE_CONTRACT, iso_day, window_before
 from services.ingest.entries import RefusedError
 from services.ingest.loose_json import Object, as_object, as_objects, as_text
 from services.ingest.ocds.notices import tender_notice_day

@@ -7,12 +7,7 @@ from typing import Any, Final
 
 from events.fields import Window
 from matching.calendar import add_months
-from services.ingest.dates import (
-    is_sentinel,
-    months_between,
-    register_days,
-    window_before,
-)
+from services.ingest.dates import is_sentinel, months_between, register_days, window_before
 from services.ingest.entries import RefusedError
 from services.ingest.register import cells
 from services.ingest.register.column_mapping import WindowRule

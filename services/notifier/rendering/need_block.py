@@ -11,14 +11,7 @@ from services.domain.coalition import suggest_lead
 from services.domain.deadlines import CoalitionDates, DeadlineError, reply_by
 from services.domain.disclosure import PlanFacts
 from services.domain.framework_prompt import Usable, framework_prompts
-from services.notifier.rendering.councils import (
-    CouncilRow,
-    council_row,
-    own_plan_line,
-    reference,
-    short_day,
-    worth,
-)
+from services.notifier.rendering.councils import CouncilRow, council_row, own_plan_line, reference, short_day, worth
 from services.notifier.rendering.need_council import NeedCouncil, SuggestedGroup, labels, need_councils
 from services.notifier.rendering.need_opening import condition, opening
 from services.notifier.rendering.opportunity_view import OpportunityView

@@ -20,9 +20,7 @@ from services.application.benchmarks import Benchmark, BenchmarkError
 from services.application.extensions import ExtensionRecord
 from services.application.responses import ResponseError
 from services.domain.audit import Channel
-from services.domain.benchmark_requests import (
-    BenchmarkStatus,
-)
+from services.domain.benchmark_requests import BenchmarkStatus
 from services.domain.reorganisation import name_on
 from services.web.access import Session
 from services.web.forms import Form, read_form

@@ -4,14 +4,7 @@ from dataclasses import replace
 from datetime import date
 
 from events.contracts import WithheldReason
-from services.domain.benchmark_cells import (
-    BenchmarkCell,
-    CellKey,
-    PriceStep,
-    Quarter,
-    SizeClass,
-    Suppression,
-)
+from services.domain.benchmark_cells import BenchmarkCell, CellKey, PriceStep, Quarter, SizeClass, Suppression
 from services.domain.benchmark_requests import BenchmarkRequest, request_benchmark
 
 TODAY = date(2026, 12, 3)

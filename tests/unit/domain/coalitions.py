@@ -5,11 +5,7 @@ from dataclasses import replace
 from datetime import date
 
 from events.coalitions import CoalitionStatus
-from services.domain.coalition import (
-    Coalition,
-    Suggestion,
-    suggest,
-)
+from services.domain.coalition import Coalition, Suggestion, suggest
 from services.domain.coalition_answers import InvitationRequest, accept, decline, invite
 from services.domain.deadlines import CoalitionDates
 

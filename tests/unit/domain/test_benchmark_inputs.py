@@ -6,12 +6,7 @@ from typing import Any
 import pytest
 
 from events.contracts import WithheldReason
-from services.domain.benchmark_cells import (
-    CellKey,
-    Quarter,
-    SizeClass,
-    Suppression,
-)
+from services.domain.benchmark_cells import CellKey, Quarter, SizeClass, Suppression
 from services.domain.benchmark_inputs import benchmark_inputs, cells_of_quarter
 from services.domain.disclosure import Tier, contract_is_open, contract_opens_on
 from services.domain.suppliers import supplier_key, supplier_names, suppliers_key

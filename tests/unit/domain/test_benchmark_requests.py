@@ -6,9 +6,7 @@ import pytest
 
 from events.benchmarks import ExtensionDecision
 from matching.plan import Status
-from services.domain.benchmark_cells import (
-    BenchmarkCell,
-)
+from services.domain.benchmark_cells import BenchmarkCell
 from services.domain.benchmark_requests import (
     BenchmarkStatus,
     Tally,

@@ -18,10 +18,7 @@ from services.domain.coalition import (
     revise,
     suggest,
 )
-from services.domain.coalition_answers import (
-    accept,
-    answer,
-)
+from services.domain.coalition_answers import accept, answer
 from services.domain.group_identity import is_same_group, match_groups
 from tests.unit.domain.coalitions import (
     BRADFORD,

@@ -8,12 +8,7 @@ import pytest
 
 from events.coalitions import CoalitionStatus, MemberState
 from events.responses import AnswerKind
-from services.domain.coalition import (
-    Coalition,
-    PlanChange,
-    pass_day,
-    revise,
-)
+from services.domain.coalition import Coalition, PlanChange, pass_day, revise
 from services.domain.coalition_answers import (
     AnswerRefusedError,
     InvitationRequest,

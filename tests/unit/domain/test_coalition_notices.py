@@ -7,10 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from events.coalitions import CoalitionStatus
-from services.domain.coalition import (
-    Coalition,
-    pass_day,
-)
+from services.domain.coalition import Coalition, pass_day
 from services.domain.coalition_answers import accept, decline, leave
 from services.domain.coalition_notices import NoticeKind, is_current, plan_notices
 from tests.unit.domain.coalitions import (

@@ -8,13 +8,7 @@ import pytest
 
 from events.coalitions import CoalitionStatus, MemberState
 from events.responses import AnswerKind
-from services.domain.coalition import (
-    MAX_MEMBERS,
-    Coalition,
-    PlanChange,
-    apply_plan_change,
-    revise,
-)
+from services.domain.coalition import MAX_MEMBERS, Coalition, PlanChange, apply_plan_change, revise
 from services.domain.coalition_answers import (
     NO_BARS,
     AnswerRefusedError,

@@ -5,13 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from events.responses import IntroductionAnswer
-from services.domain.introduction import (
-    IntroductionSide,
-    ask_on,
-    is_agreed,
-    is_asking,
-    later_day,
-)
+from services.domain.introduction import IntroductionSide, ask_on, is_agreed, is_asking, later_day
 
 TODAY = date(2026, 12, 1)
 YES, NO, LATER = IntroductionAnswer

@@ -16,14 +16,7 @@ from events.dead_letters import DEAD_LETTER_PAYLOADS
 from events.fields import AUTHORITY_PATTERN, MAX_REVISION, Payload, canonical_plan_id
 from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.plans import PLAN_PAYLOADS, PlanPublished, PlanReference, PlanUpdated
-from tests.unit.events.messages import (
-    PUBLISHED,
-    STRUCTURED_HEADERS,
-    example,
-    headers_of,
-    structured,
-    value_of,
-)
+from tests.unit.events.messages import PUBLISHED, STRUCTURED_HEADERS, example, headers_of, structured, value_of
 
 ALL: tuple[type[Payload], ...] = (*PLAN_PAYLOADS, *OPPORTUNITY_PAYLOADS, *DEAD_LETTER_PAYLOADS)
 GOLDEN = example(PUBLISHED)

@@ -9,10 +9,7 @@ from hypothesis import strategies as st
 
 from matching.calendar import add_months
 from services.ingest import formats
-from services.ingest.dates import (
-    months_between,
-    register_days,
-)
+from services.ingest.dates import months_between, register_days
 from services.ingest.entries import Entry, Options
 from services.ingest.register.column_mapping import BUILT_IN, MappingError, load_mapping
 from services.ingest.register.reader import read_register

@@ -9,11 +9,7 @@ from matching.assessment import Band
 from matching.calendar import add_months
 from matching.components.region import DeliveryArea, delivery_area, proximity
 from matching.components.specification import cpv_similarity
-from matching.components.timing import (
-    next_change_after,
-    overlap_of,
-    tender_span,
-)
+from matching.components.timing import next_change_after, overlap_of, tender_span
 from matching.lead_time import LeadTime
 from matching.plan import Kind, Plan, Sharing, Stage, Status, Window
 from matching.policy import Policy

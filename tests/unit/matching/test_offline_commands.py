@@ -11,17 +11,7 @@ from matching.assessment import Band
 from matching.corpus_statistics import Statistics
 from services.cli import evaluate
 from tests.unit.matching.builders import LEEDS
-from tests.unit.matching.offline import (
-    LATE,
-    OFFLINE,
-    PLANS,
-    QUERY,
-    RIGHT,
-    WRONG,
-    payload,
-    rows,
-    run,
-)
+from tests.unit.matching.offline import LATE, OFFLINE, PLANS, QUERY, RIGHT, WRONG, payload, rows, run
 
 
 def test_the_best_partner_by_score_comes_first(files: Path) -> None:
