@@ -23,7 +23,7 @@ from services.domain.disclosure import UNSAID_EXPLANATION, is_open, plan_facts
 from services.domain.framework_prompt import framework_prompts
 from services.domain.introduction import is_agreed
 from services.domain.reorganisation import name_on, say_consent, waits_for_person
-from services.store import coalitions, introductions, parties, plans, responses
+from services.store import coalition_bars, coalitions, introductions, parties, plans, responses
 from services.store.framework_index import FrameworkIndex
 from services.store.mapping import plan_from_store
 from services.store.opportunities import Opportunity
@@ -134,7 +134,7 @@ async def load_group(
 async def _standing(session: AsyncSession, subject: Subject) -> CoalitionWithBars:
     row = await coalitions.load(session, subject.subject_id)
     assert row is not None
-    bars = await coalitions.load_undo_bars(session, row.coalition, [subject.plan_id])
+    bars = await coalition_bars.load_undo_bars(session, row.coalition, [subject.plan_id])
     return CoalitionWithBars(row.coalition, bars)
 
 
@@ -239,7 +239,7 @@ async def _pair(session: AsyncSession, authority: str, subject: Subject, today: 
     theirs_too = facts[-1] if len(facts) == 2 and all(facts) else None
     own = own_line(stored.get(subject.plan_id), authority, subject.plan_id, mine.tender_window)
     partner = partner_line(theirs, theirs_too, today)
-    formed = await coalitions.elsewhere(session, [subject.plan_id], subject.subject_id)
+    formed = await coalition_bars.elsewhere(session, [subject.plan_id], subject.subject_id)
     ended = f"This match no longer holds. {' '.join(state.reasons)}" if state.status != "active" else None
     closed = ended if theirs_too or ended is None else "This match no longer holds."
     return GroupView(

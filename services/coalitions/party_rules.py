@@ -11,7 +11,7 @@ from services.domain.coalition import Coalition
 from services.domain.coalition_answers import AnswerRefusedError, InvitationRequest, RefusalReason
 from services.domain.ids import party_subject
 from services.domain.parties import Party
-from services.store import coalitions, delegations, parties
+from services.store import coalition_bars, coalitions, delegations, parties
 from services.store.coalitions import CoalitionRow
 
 
@@ -48,7 +48,7 @@ async def convene(session: AsyncSession, payload: ResponseConvened, moment: Mome
         )
     row, before = await _convenable(session, payload, moment)
     request = InvitationRequest(payload.plan_ids, payload.reply_days, payload.scope)
-    bars = await coalitions.load_bars(session, payload.plan_ids, before.coalition_id)
+    bars = await coalition_bars.load_bars(session, payload.plan_ids, before.coalition_id)
     after = rules.convene(before, party.party, request, moment.today, bars)
     await write_with_plans(session, row, after, moment)
     return before, after

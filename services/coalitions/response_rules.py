@@ -35,8 +35,8 @@ from services.domain.coalition import Coalition
 from services.domain.coalition_answers import AnswerRefusedError, InvitationRequest, RefusalReason, ResponseOutcome
 from services.domain.coalition_bars import Bars
 from services.domain.coalition_undo import ActRecord, act_change, require_undoable, undo
+from services.store import coalition_bars, plans, responses
 from services.store import coalitions as store
-from services.store import plans, responses
 from services.store.coalitions import CoalitionRow
 from services.store.opportunities import Opportunity
 
@@ -109,7 +109,7 @@ async def _on_coalition(
     if coalition.is_living and not _counts_whatever_changed(payload):
         rules.require_current(coalition, payload.subject_revision)
     concerned = {payload.plan_id, *_plans_asked(coalition, payload)}
-    bars = await store.load_bars(session, concerned, coalition.coalition_id)
+    bars = await coalition_bars.load_bars(session, concerned, coalition.coalition_id)
     after = _act(coalition, payload, moment.today, bars)
     await write_with_plans(session, row, after, moment)
     effect = Effect(responses.dump_change(act_change(coalition, after, payload.plan_id)))
@@ -187,7 +187,7 @@ async def _invite_partner(
 ) -> Effect:
     coalition = await suggest_pair(session, opportunity, payload, moment.today)
     request = InvitationRequest((), payload.reply_days, payload.scope, payload.route)
-    bars = await store.load_bars(session, [one.plan_id for one in coalition.members], coalition.coalition_id)
+    bars = await coalition_bars.load_bars(session, [one.plan_id for one in coalition.members], coalition.coalition_id)
     invited = rules.invite(coalition, payload.plan_id, request, moment.today, bars)
     await write_with_plans(session, store.new_row(coalition.coalition_id), invited, moment)
     effect = Effect(None, tuple(member.plan_id for member in invited.members))
@@ -245,7 +245,7 @@ async def _restore(session: AsyncSession, row: CoalitionRow, act: ActRecord, mom
     A "not the same thing" also muted pairs. That is taken back even where its coalition stays as it is.
     """
     before = row.coalition
-    bars = await store.load_undo_bars(session, before)
+    bars = await coalition_bars.load_undo_bars(session, before)
     try:
         after = undo(before, act, moment.today, bars)
     except AnswerRefusedError:

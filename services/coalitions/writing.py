@@ -28,7 +28,7 @@ from services.domain.coalition_bars import plan_change
 from services.domain.group_identity import is_same_group, match_groups
 from services.domain.ids import event_content_hash, group_coalition_id
 from services.platform import logs, metrics
-from services.store import advisory_locks, id_keys, outbox, plans
+from services.store import advisory_locks, coalition_bars, id_keys, outbox, plans
 from services.store import coalitions as store
 from services.store.coalitions import CoalitionRow
 from services.store.database import limit_idle_in_transaction, now
@@ -139,7 +139,7 @@ async def _with_own_plans(session: AsyncSession, row: CoalitionRow, coalition: C
     if coalition.status not in HOLDING or row.status in HOLDING:
         return coalition
     plan_ids = [member.plan_id for member in coalition.accepted]
-    taken = await store.elsewhere(session, plan_ids, coalition.coalition_id)
+    taken = await coalition_bars.elsewhere(session, plan_ids, coalition.coalition_id)
     return drop_members(coalition, taken) if taken else coalition
 
 

@@ -16,7 +16,7 @@ from services.notifier.rendering import coalition_email, email_message
 from services.notifier.rendering.receipt_view import receipt_letter
 from services.platform import clock
 from services.platform.clock import day_of
-from services.store import coalition_notices, coalitions, deliveries, plans, responses
+from services.store import coalition_bars, coalition_notices, coalitions, deliveries, plans, responses
 from services.store.authorities import Authority
 from services.store.database import transaction
 from services.store.intents import Mail, new_mail
@@ -104,5 +104,5 @@ async def _can_undo(session: AsyncSession, act: ResponseRow) -> bool:
     row = await coalitions.load(session, act.subject_id) if record is not None else None
     if record is None or row is None:
         return True
-    bars = await coalitions.load_bars(session, [record.change.plan_id], row.coalition_id)
+    bars = await coalition_bars.load_bars(session, [record.change.plan_id], row.coalition_id)
     return can_undo(row.coalition, record, act.received_on, bars)
