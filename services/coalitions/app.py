@@ -9,7 +9,7 @@ from services.coalitions.opportunity_handler import OpportunityHandler
 from services.coalitions.programme_metrics import measure_for_ever
 from services.coalitions.response_handler import ResponseHandler
 from services.coalitions.sweeper import sweep_for_ever
-from services.messaging import consumer, consumer_health, dead_letter_queue, kafka
+from services.messaging import consumer, consumer_health, consumer_metrics, dead_letter_queue, kafka
 from services.platform import metrics, service
 from services.platform.dependencies import Dependencies
 from services.platform.settings import Settings
@@ -77,9 +77,9 @@ async def _make(settings: Settings) -> service.ServiceParts:
         on_startup=[producer.start],
         background=[
             dependencies.watch_for_ever,
-            partial(consumer.measure_for_ever, opportunities, "coalitions"),
-            partial(consumer.measure_for_ever, responses, "coalitions-responses"),
-            partial(consumer.measure_for_ever, contracts, "coalitions-contracts"),
+            partial(consumer_metrics.measure_for_ever, opportunities, "coalitions"),
+            partial(consumer_metrics.measure_for_ever, responses, "coalitions-responses"),
+            partial(consumer_metrics.measure_for_ever, contracts, "coalitions-contracts"),
             lambda: sweep_for_ever(sessions, settings),
             lambda: measure_for_ever(sessions, settings),
         ],

@@ -19,7 +19,7 @@ from services.matcher.database_metrics import measure_for_ever
 from services.matcher.purge import RetentionRules, purge_for_ever
 from services.matcher.settlement import WrongGenerationError
 from services.matcher.sweeper import sweep_for_ever
-from services.messaging import consumer, consumer_health, kafka
+from services.messaging import consumer, consumer_health, consumer_metrics, kafka
 from services.platform import metrics, service
 from services.platform.dependencies import Dependencies
 from services.platform.settings import Settings, limits_threads
@@ -97,7 +97,7 @@ async def _make(settings: Settings) -> service.ServiceParts:
         on_startup=[lambda: adopt(context, sessions), producer.start],
         background=[
             dependencies.watch_for_ever,
-            lambda: consumer.measure_for_ever(state, "matcher"),
+            lambda: consumer_metrics.measure_for_ever(state, "matcher"),
             lambda: measure_for_ever(sessions, settings.sweep_interval_seconds),
             lambda: sweep_for_ever(context, sessions, settings.sweep_interval_seconds),
             lambda: purge_for_ever(sessions, context.engine.policy, RetentionRules.of(settings)),

@@ -9,7 +9,7 @@ from events.topics import COALITIONS, DEAD_COALITIONS, DEAD_OPPORTUNITIES, OPPOR
 from services.domain.links import LinkMaker
 from services.domain.notification_caps import Caps
 from services.domain.notifications import UNDELIVERED, WITHHELD
-from services.messaging import consumer, consumer_health, dead_letter_queue, kafka
+from services.messaging import consumer, consumer_health, consumer_metrics, dead_letter_queue, kafka
 from services.notifier import channels, event_handler
 from services.notifier.coalition_handler import CoalitionEvents
 from services.notifier.confirmations import ask_for_ever
@@ -107,8 +107,8 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
         on_startup=[producer.start],
         background=[
             dependencies.watch_for_ever,
-            lambda: consumer.measure_for_ever(state, "notifier"),
-            lambda: consumer.measure_for_ever(groups, "notifier-coalitions"),
+            lambda: consumer_metrics.measure_for_ever(state, "notifier"),
+            lambda: consumer_metrics.measure_for_ever(groups, "notifier-coalitions"),
             rounds.run_for_ever,
             lambda: ask_for_ever(dispatch),
             lambda: look_for_ever(dispatch),

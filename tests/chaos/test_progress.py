@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from events.topics import OPPORTUNITIES
 from services.local_stack.tansu import Broker
 from services.messaging import consumer as consuming
-from services.messaging import consumer_health, kafka, topic_admin
+from services.messaging import consumer_health, consumer_metrics, kafka, topic_admin
 from services.platform.dependencies import Dependencies
 from services.platform.settings import Settings
 from tests.brokers import ApacheKafka
@@ -86,7 +86,7 @@ async def test_an_aborted_transaction_is_not_handled_and_leaves_no_lag(apache_br
     try:
 
         async def all_done() -> bool:
-            await consuming.measure(member.state)
+            await consumer_metrics.measure(member.state)
             return len(member.values) >= 6 and member.state.progress.lag() == 0
 
         await until(all_done)
@@ -112,7 +112,7 @@ async def test_what_lies_behind_a_transaction_that_nobody_ends_waits(apache_brok
     try:
 
         async def seen() -> bool:
-            await consuming.measure(member.state)
+            await consumer_metrics.measure(member.state)
             return await member.ready(0.5) is not None
 
         await until(seen)
@@ -120,7 +120,7 @@ async def test_what_lies_behind_a_transaction_that_nobody_ends_waits(apache_brok
         await producer.abort_transaction()
 
         async def mended() -> bool:
-            await consuming.measure(member.state)
+            await consumer_metrics.measure(member.state)
             return member.values == [b"behind"] and await member.ready(0.5) is None
 
         await until(mended)
@@ -144,7 +144,7 @@ async def test_a_partition_that_stands_still_is_seen_beside_one_that_works(broke
 
         async def seen() -> bool:
             await send(settings, [b"1"], 1)
-            await consuming.measure(member.state)
+            await consumer_metrics.measure(member.state)
             return await member.ready(1.0) is not None
 
         await until(seen)
@@ -157,7 +157,7 @@ async def test_a_partition_that_stands_still_is_seen_beside_one_that_works(broke
         consumer.resume(TopicPartition(TOPIC, 0))
 
         async def mended() -> bool:
-            await consuming.measure(member.state)
+            await consumer_metrics.measure(member.state)
             return b"frozen" in member.values and await member.ready(1.0) is None
 
         await until(mended)
@@ -179,7 +179,7 @@ async def test_a_loop_that_stands_still_is_not_alive_unless_what_it_needs_is_awa
     await member.broker.start()
     try:
         await asyncio.sleep(1.5)
-        await consuming.measure(member.state)
+        await consumer_metrics.measure(member.state)
         assert await member.live(1.0) is None, "it polls, and nothing waits"
         consumer = member.state.consumer()
         assert consumer is not None
@@ -189,7 +189,7 @@ async def test_a_loop_that_stands_still_is_not_alive_unless_what_it_needs_is_awa
         begun = time.monotonic()
 
         async def dead() -> bool:
-            await consuming.measure(member.state)
+            await consumer_metrics.measure(member.state)
             return await member.live(1.0) is not None
 
         await until(dead)

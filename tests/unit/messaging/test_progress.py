@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 
 from events.topics import NOTICES, PLANS, PLANS_PATTERN
 from services.messaging import consumer as consuming
-from services.messaging import consumer_health, kafka
+from services.messaging import consumer_health, consumer_metrics, kafka
 from services.messaging.progress import MAX_ENDS, ConsumerProgress
 from services.platform import metrics
 from services.platform.settings import Settings
@@ -183,7 +183,7 @@ async def test_the_age_grows_while_a_consumer_is_no_member_of_its_group(revoked:
         assert await check() == "not yet a member of the consumer group"
     await asyncio.sleep(0.2)
     await state.on_partitions_revoked([])  # as each attempt to join does
-    measuring = asyncio.create_task(consuming.measure_for_ever(state, "matcher", 60))
+    measuring = asyncio.create_task(consumer_metrics.measure_for_ever(state, "matcher", 60))
     await asyncio.sleep(0.05)
     measuring.cancel()
     for topic in (PLANS.name, NOTICES.name):
