@@ -3,7 +3,6 @@
 It goes to the authority that extends, or to one that is asked for its prices.
 """
 
-from collections.abc import Callable
 from datetime import date, datetime
 from typing import Final
 
@@ -17,18 +16,14 @@ from services.domain.disclosure import shown_requester
 from services.domain.notifications import CancelReason
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
-from services.notifier.page_links import PageLinks
+from services.notifier.notice_sending import Compose, begin_notice
 from services.notifier.partner_names import UNNAMED, names_of
 from services.notifier.recipient import recipient_of
-from services.notifier.rendering import benchmark_email, email_message
-from services.notifier.rendering.benchmark_email import BenchmarkLetter
-from services.platform import clock
+from services.notifier.rendering import benchmark_email
 from services.platform.clock import day_of
-from services.store import authorities, benchmark_enquiries, benchmark_notices, benchmark_requests, deliveries, plans
+from services.store import authorities, benchmark_enquiries, benchmark_notices, benchmark_requests, plans
 from services.store.authorities import Authority, is_muted_between
 from services.store.intents import Mail
-
-Compose = Callable[[Authority, PageLinks | None], BenchmarkLetter]
 
 ENQUIRIES: Final = (BenchmarkNotice.ENQUIRY, BenchmarkNotice.ENQUIRY_REMINDER)
 
@@ -53,18 +48,7 @@ async def begin(
     recipient = await recipient_of(session, mail, row, at)
     if recipient is None:
         return None
-    authority, mailbox = recipient
-    # A link's days are real ones, also where plans are judged as of a fixed day.
-    links = PageLinks(dispatch.links, authority, clock.today(None)) if dispatch.links else None
-    deliveries.mark_sending(mail, [], at)
-    mail.message_id = mail.message_id or email_message.message_id(mail.mail_id, dispatch.sender)
-    stop = links.stop(benchmark_notices.PURPOSE) if links else None
-    composed = email_message.compose_notice(
-        "benchmark", compose(authority, links), dispatch.sender, mailbox, mail.message_id, at, stop
-    )
-    if links:
-        links.add_one_click(composed, benchmark_notices.PURPOSE)
-    return ReadyEmail(mail.mail_id, lease_owner, mail.purpose, email_message.as_bytes(composed), mailbox)
+    return begin_notice(dispatch, mail, lease_owner, recipient, compose, at)
 
 
 async def _own(

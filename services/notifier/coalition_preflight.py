@@ -14,12 +14,11 @@ from services.domain.route import CoalitionRoutes
 from services.notifier.coalition_handler import thread_id
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
-from services.notifier.page_links import PageLinks
+from services.notifier.page_links import links_for
 from services.notifier.partner_names import names_of
 from services.notifier.recipient import recipient_of
 from services.notifier.rendering import coalition_email, email_message
 from services.notifier.rendering.coalition_view import coalition_letter
-from services.platform import clock
 from services.platform.clock import day_of
 from services.store import coalition_notices, coalitions, deliveries, plans
 from services.store.addressees import addressees
@@ -57,8 +56,7 @@ async def begin(
     own = stored_plans.get(notice.plan_id)
     signed_on = authority.signed_on if is_about_ict([own.state if own else None]) else None
     letter = coalition_letter(state, notice.plan_id, kind, authority.name, names, mailboxes, signed_on, routes)
-    # A link's validity follows the real date, even when plans are assessed as of a fixed day.
-    links = PageLinks(dispatch.links, authority, clock.today(None)) if dispatch.links else None
+    links = links_for(dispatch.links, authority)
     letter = links.in_coalition_letter(letter) if links else letter
     deliveries.mark_sending(mail, [], at)
     thread = thread_id(dispatch.sender, notice.coalition_id, authority.authority)

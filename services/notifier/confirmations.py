@@ -9,13 +9,14 @@ from services.domain.charter_scope import is_about_ict
 from services.domain.notifications import CancelReason
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
+from services.notifier.notice_sending import begin_notice
 from services.notifier.page_links import PageLinks
 from services.notifier.recipient import recipient_of
-from services.notifier.rendering import confirmation_email, email_message
-from services.platform import clock, logs, retry
+from services.notifier.rendering.confirmation_email import ConfirmationLetter, confirmation_letter
+from services.platform import logs, retry
 from services.platform.clock import day_of
-from services.store import deliveries, plan_confirmations
 from services.store import intents as notifications
+from services.store import plan_confirmations
 from services.store.addressees import addressee
 from services.store.authorities import Authority
 from services.store.database import transaction
@@ -67,17 +68,10 @@ async def begin(
     recipient = await recipient_of(session, mail, row, at)
     if recipient is None:
         return None
-    authority, mailbox = recipient
-    # A link's days are real ones, also where plans are judged as of a fixed day.
-    links = PageLinks(dispatch.links, authority, clock.today(None)) if dispatch.links else None
-    signed_on = authority.signed_on if is_about_ict([plan.state for plan in plans]) else None
-    letter = confirmation_email.confirmation_letter(
-        plans, authority.authority, authority.name, signed_on, links.confirm() if links else None
-    )
-    deliveries.mark_sending(mail, [], at)
-    mail.message_id = mail.message_id or email_message.message_id(mail.mail_id, dispatch.sender)
-    stop = links.stop(plan_confirmations.PURPOSE) if links else None
-    composed = email_message.compose_notice("confirmation", letter, dispatch.sender, mailbox, mail.message_id, at, stop)
-    if links:
-        links.add_one_click(composed, plan_confirmations.PURPOSE)
-    return ReadyEmail(mail.mail_id, lease_owner, mail.purpose, email_message.as_bytes(composed), mailbox)
+    ict = is_about_ict([plan.state for plan in plans])
+
+    def letter(authority: Authority, links: PageLinks | None) -> ConfirmationLetter:
+        signed_on, link = authority.signed_on if ict else None, links.confirm() if links else None
+        return confirmation_letter(plans, authority.authority, authority.name, signed_on, link)
+
+    return begin_notice(dispatch, mail, lease_owner, recipient, letter, at)

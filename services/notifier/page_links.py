@@ -9,6 +9,7 @@ from services.domain.links import LinkMaker
 from services.notifier.rendering.coalition_view import CoalitionLetter
 from services.notifier.rendering.mail_view import EmailView
 from services.notifier.rendering.opportunity_view import OpportunityView
+from services.platform import clock
 from services.store import coalition_notices
 from services.store.authorities import Authority
 
@@ -71,3 +72,11 @@ class PageLinks:
     def stop(self, kind: str) -> str:
         """The page on which the authority pauses or stops emails. `kind`: the kind of the email that has the link."""
         return self.maker.stop(self.row.authority, kind, self.row.mailbox_ref, self.today)
+
+
+def links_for(maker: LinkMaker | None, row: Authority) -> PageLinks | None:
+    """Return the links of an email to this authority; None if there are no pages.
+
+    A link's validity follows the real date, even when plans are assessed as of a fixed day.
+    """
+    return PageLinks(maker, row, clock.today(None)) if maker else None

@@ -27,13 +27,13 @@ from services.notifier import (
 )
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
-from services.notifier.page_links import PageLinks
+from services.notifier.page_links import links_for
 from services.notifier.partner_names import UNNAMED, names_of
 from services.notifier.rendering import email_message, mail_view
 from services.notifier.rendering.need_council import SuggestedGroup
 from services.notifier.rendering.opportunity_view import OpportunityView, contact_for, opportunity_view
 from services.notifier.rendering.search_section import SearchSection
-from services.platform import clock, metrics
+from services.platform import metrics
 from services.platform.clock import day_of
 from services.store import (
     benchmark_notices,
@@ -83,8 +83,7 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, lease_owner: str
             await close_unsent(session, mail, intents, row, at, CancelReason.NOTHING_LEFT)
             return None
         letter = await _compose(session, dispatch, mail, row, items, searches, at)
-        # A link's validity follows the real date, even when plans are assessed as of a fixed day.
-        links = PageLinks(dispatch.links, row, clock.today(None)) if dispatch.links else None
+        links = links_for(dispatch.links, row)
         letter = links.in_letter(letter, _subjects(items)) if links else letter
         ids = [intent.opportunity_id for intent, _ in items.told]
         earlier = await deliveries.earlier_messages(session, mail, ids)

@@ -10,11 +10,10 @@ from services.domain.notifications import WaitReason
 from services.notifier.coalition_handler import thread_id
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
-from services.notifier.page_links import PageLinks
+from services.notifier.page_links import links_for
 from services.notifier.partner_names import UNNAMED, names_of
 from services.notifier.rendering import coalition_email, email_message
 from services.notifier.rendering.receipt_view import receipt_letter
-from services.platform import clock
 from services.platform.clock import day_of
 from services.store import coalition_bars, coalition_notices, coalitions, deliveries, plans, responses
 from services.store.authorities import Authority
@@ -73,7 +72,7 @@ async def begin(
     title = (plan.state or {}).get("title", "") if plan is not None else ""
     party = act.payload.get("acting_party") or act.payload.get("party")
     said_by = (await names_of(session, [party], day_of(at))).get(party, UNNAMED) if party else ""
-    links = PageLinks(dispatch.links, row, clock.today(None)) if dispatch.links and _has_page(act, closed) else None
+    links = links_for(dispatch.links, row) if _has_page(act, closed) else None
     letter = receipt_letter(
         row.authority,
         row.name,
