@@ -65,7 +65,7 @@ def redact(payload: PlanPayload) -> PlanPayload:
     quantity = getattr(payload, "quantity", None)
     if quantity and (parts := _redacted(quantity, {"unit": SHORT_TEXT_LENGTH})):
         changed["quantity"] = quantity.model_copy(update=parts)
-    # Two plans with the same note in place of an id would count as one purchase.
+    # A note would be the same for each plan, and plans with the same id count as one purchase.
     if _REACHES_A_PERSON.search((getattr(payload, "procurement", None) or "").translate(_HALF_WIDTH)):
         changed["procurement"] = None
     lots = getattr(payload, "lots", None) or ()

@@ -56,8 +56,8 @@ class CleanedTexts:
 class Features:
     """The features of one plan. Vectors have unit length; `value` is NaN if unknown.
 
-    `nature` is the likelihood of each of `scorer.NATURES`, `readiness` the logits that the plan's subject adds, and
-    `described` the amount of text, 0 to 1; `post` says whether the title alone names a post or a team.
+    `nature`: the likelihood of each of `scorer.NATURES`. `readiness`: the logits that the plan's subject adds.
+    `described`: the amount of text, 0 to 1. `post`: whether the title alone names a post or a team.
     """
 
     plan: Plan

@@ -16,7 +16,7 @@ _SHORTEST: Final = 4
 # A regime of procurement law says nothing of the need.
 _REGIME: Final = re.compile(r"(?i)\blight[- ]touch(?: regime)?\b|\bLTR\b")
 _ROUTES: Final = frozenset({"dps", "lot", "lots", "competition", "call"})
-# Whoever buys for many is no part of a need: "YPO insurance placement".
+# Purchasing bodies are no part of a need: "YPO insurance placement".
 _BUYERS: Final = frozenset({"bnes", "ccs", "espo", "hcc", "kcs", "nepo", "tppl", "ypo"})
 # Names and acronyms that authorities also write in small letters, or in a title that is all capitals.
 _SPELLINGS: Final = {
@@ -69,8 +69,8 @@ FILLERS: Final = frozenset(
 
 
 def telling_words(a: Features, b: Features, synonyms: Mapping[str, str]) -> list[str]:
-    """The most telling shared words, strongest first, as the first plan writes them. `synonyms`: of the policy; what
-    they add to a text is not quoted."""
+    """The most telling shared words, strongest first, as the first plan writes them. `synonyms`: of the policy. The
+    meanings that they add to a text are not quoted."""
     written: dict[str, str] = {}
     for run in _runs(_unexpanded(a.texts, tuple(synonyms.values()))):
         for word in run:

@@ -105,7 +105,7 @@ def _is_part(shorter: tuple[str, ...], longer: tuple[str, ...]) -> bool:
 
 def _is_parent(parent: tuple[str, ...], part: tuple[str, ...]) -> bool:
     """Whether a table says that one body belongs to the other. Two parts of one department are strangers."""
-    # The parent's name begins with the department: others only tell with whom a body works.
+    # The parent's name begins with the department. Elsewhere in a name, a department is a partner and no parent.
     begins = " ".join(parent) + " "
     return _outside(parent) == _outside(part) and any(
         begins.startswith(tuple(f"{name} " for name in department.split("|")))

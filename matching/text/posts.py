@@ -56,7 +56,7 @@ def is_post(title: str, description: str) -> bool:
 
 
 def _opening(part: str) -> str:
-    """The first words of a part of a title, without what they are for and how many they are."""
+    """The first words of a part of a title, without a purpose that follows and without a number of posts."""
     said = (words.strip() for words in _REST.split(part))
     return _NUMBER.sub("", next((words for words in said if words), ""))
 

@@ -94,7 +94,7 @@ class Match:
 async def load_home(session: AsyncSession, authority: str, at: datetime, today: date, limit: int = LIMIT) -> Home:
     """Load the first page of an authority, with at most `limit` groups, as many replies due, and as many plans."""
     found = _own(await coalitions.listed(session, authority, ended=False, limit=limit), authority)
-    # Asked apart: what is due may be older than the newest coalitions.
+    # A query of its own: a coalition that waits for an answer may be older than the newest ones.
     waiting = _own(await coalitions.waiting_for(session, authority, limit), authority)
     due = [one for one in waiting if one.has_others(today)]
     begun = [

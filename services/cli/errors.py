@@ -76,7 +76,7 @@ class Commands(TyperGroup):
 
 
 def _describe_option(error: typer.BadParameter) -> None:
-    """Say what is wrong with an option in our words: Typer leaves pydantic's in the message."""
+    """Replace pydantic's words in the message about an option, which Typer passes on, by our own."""
     from pydantic import ValidationError
 
     from events.validation_sentences import describe_problem

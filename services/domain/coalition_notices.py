@@ -104,5 +104,5 @@ def _notice(coalition: Coalition, member: Member, kind: NoticeKind) -> Notice:
 
 
 def _again(coalition: Coalition) -> str:
-    """Mark what is told once more: an undo brought the coalition back, and it goes on or ends again."""
+    """Return the mark of a notice that is sent again: an undo brought the coalition back, and it goes on or ends."""
     return f" again {coalition.revivals}" if coalition.revivals else ""

@@ -53,7 +53,8 @@ def group_coalition_id(key: IdKey, plan_id: str, ordinal: int) -> str:
 
 
 def cause_id(key: IdKey, plan_event_id: str) -> str:
-    """An id in place of a plan event's where its plan must not be named: `jointly publish` derives ids from content."""
+    """The id that replaces a plan event's if the reader must not know the plan. `jointly publish` derives ids from
+    content, so the event's own id could be guessed."""
     return _keyed_id(key, "cause", plan_event_id)
 
 

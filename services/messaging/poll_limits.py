@@ -1,4 +1,4 @@
-"""Limits what one poll returns by bytes, over all partitions, and not only by the number of records.
+"""Limits the bytes of one poll, over all partitions. The client itself limits only the number of records.
 
 A megabyte of one repeated byte is less than a hundred bytes by zstd, so a small fetch can hold gigabytes of records.
 They are decompressed as a poll takes them, and this is where the poll stops.

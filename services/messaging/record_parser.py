@@ -21,7 +21,7 @@ MAX_RECORD_BYTES: Final = topics.MAX_BATCH_BYTES
 MAX_HEADERS: Final = 1000
 """The maximum number of headers of one record. An empty one is two bytes in a batch, and a hundred in memory."""
 KEPT_KEY_BYTES: Final = 64 * 1024
-"""What is kept of the key of a record that is too large."""
+"""The maximum length of the key that is kept of a record that is too large."""
 
 HEADER: Final = struct.Struct(">qiibIhiqqqhii")
 _LOG_APPEND_TIME: Final = 0x08
@@ -43,7 +43,7 @@ class _Frame(NamedTuple):
 
     @property
     def excess(self) -> str | None:
-        """What is too large about the record, as a sentence; None if nothing is."""
+        """The limit that the record exceeds, as a sentence; None if it exceeds none."""
         if (size := self.end - self.begin) > MAX_RECORD_BYTES:
             return f"the record has {size} bytes; the limit is {MAX_RECORD_BYTES}"
         if self.headers > MAX_HEADERS:

@@ -46,7 +46,7 @@ def check_writable(file: Path) -> None:
 
 
 def _open_beside(file: Path, mode: int) -> tuple[Path, int]:
-    """Create a file in the same folder, which can take the file's place at once."""
+    """Create a file in the same folder. A rename then replaces the other file in one step."""
     if file.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
     name = file.parent / f".{file.name}.{secrets.token_hex(8)}"

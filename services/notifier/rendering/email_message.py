@@ -153,7 +153,7 @@ def add_headers(who: Sender, recipient: str, subject: str, authority: str, ident
 
 
 def as_bytes(made: EmailMessage) -> bytes:
-    """Encode the message so that every mail server accepts it: 7 bit, CRLF."""
+    """Encode the email so that every mail server accepts it: 7 bit, CRLF."""
     raw = made.as_bytes(policy=SMTP.clone(cte_type="7bit"))
     head, gap, content = raw.partition(b"\r\n\r\n")
     # A long first word is folded onto its own line; some email programs then read the header as empty.

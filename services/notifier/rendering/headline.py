@@ -9,7 +9,7 @@ SUBJECT_LENGTH: Final = 60
 
 
 class Headline(NamedTuple):
-    """A need, plan or council, and what is said of it. Only the first is ever cut."""
+    """A subject, such as a need, plan or council, and the rest of the sentence. Only the subject is ever cut."""
 
     need: str
     said: str

@@ -51,7 +51,7 @@ def sanitise(text: str, limit: int = 200) -> str:
     """Reduce untrusted text to one line of visible characters with nothing to click on, at most `limit` long.
 
     Line breaks could forge headers or lines of our own. Bidirectional marks could reverse the text that follows. A link
-    in somebody's title would look like ours. Mail software decodes an encoded word ("=?utf-8?q?=0d=0a...?=") in a
+    in somebody's title would look like ours. Email programs decode an encoded word ("=?utf-8?q?=0d=0a...?=") in a
     subject, including its line breaks.
     """
     return truncate(" ".join(_unlinked(visible(text)).replace("=?", "= ?").split()), limit)
@@ -65,7 +65,7 @@ def visible(text: str) -> str:
 def truncate(text: str, limit: int) -> str:
     """Cut text to at most `limit` characters, between words if a quarter of that remains.
 
-    What is left never ends in "and", "of" or the like: "Payroll and…" reads as a slip.
+    The cut text never ends in "and", "of" or the like: "Payroll and…" reads as a slip.
     """
     if len(text) <= limit:
         return text
